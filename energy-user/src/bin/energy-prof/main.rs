@@ -1,0 +1,2 @@
+//! energy-prof
+fn main() {}

@@ -1,0 +1,23 @@
+//! The nouns every stage speaks of. No file, clock or counter is touched here.
+
+mod attributed;
+mod domain;
+mod energy;
+mod ledger;
+mod loss;
+mod provenance;
+mod residency;
+mod thread;
+mod topology;
+mod window;
+
+pub use attributed::{AttributedSample, Component};
+pub use domain::{Domain, DomainId, ParseDomainError, disjoint_cover};
+pub use energy::{CounterFlags, EnergySample};
+pub use ledger::Ledger;
+pub use loss::Losses;
+pub use provenance::Provenance;
+pub use residency::Residency;
+pub use thread::{ThreadId, ThreadInfo, container_of_cgroup, unit_of_cgroup};
+pub use topology::{CpuPlace, Topology};
+pub use window::{Grid, GridError, Window};

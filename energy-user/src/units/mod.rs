@@ -1,0 +1,13 @@
+//! Quantities with their units as types, and only the operations physics allows.
+//! Energy is a whole number of microjoules from the counter to the ledger, so that sums
+//! close exactly; [`Joules`] and [`Watts`] are for models and for showing.
+
+mod energy;
+mod power;
+mod share;
+mod time;
+
+pub use energy::{Joules, Microjoules};
+pub use power::Watts;
+pub use share::Share;
+pub use time::{MonotonicTime, Nanoseconds, WallTime};
