@@ -8,12 +8,15 @@
 
 mod error;
 mod recording;
+mod store;
+mod trace;
 mod windows;
 
 use std::collections::BTreeMap;
 
 pub use error::AnalyzeError;
 pub use recording::Recording;
+pub use store::store_attributed;
 
 use crate::attribution::{
     AttributedWindow, BaselineSearch, Baselines, IdlePolicy, ModelKind, Rules, attribute_window,

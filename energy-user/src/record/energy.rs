@@ -45,8 +45,8 @@ impl Energy {
             note: metered.source.note(),
         });
         let modelled = self.model.iter().map(|model| SourceInfo {
-            name: PowerModel::NAME.to_owned(),
-            provenance: PowerModel::PROVENANCE,
+            name: model.name().to_owned(),
+            provenance: model.provenance(),
             domains: model.domains(),
             note: Some(model.note()),
         });
@@ -64,12 +64,17 @@ impl Energy {
         }
     }
 
-    /// Whether every counter has been read after `window`'s end.
+    /// What every counter and the model tell of `window`; `None` while a counter has not been read
+    /// at or after its end.
     pub(super) fn of_window(
         &mut self,
         window: &Window,
         rows: &[Residency],
     ) -> Option<Vec<EnergySample>> {
+        let mut meters = self.metered.iter().flat_map(|metered| &metered.meters);
+        if !meters.all(|meter| meter.has_reached(window.end)) {
+            return None;
+        }
         let mut samples = Vec::new();
         for meter in self.metered.iter_mut().flat_map(|metered| &mut metered.meters) {
             samples.push(meter.energy_of(window)?);

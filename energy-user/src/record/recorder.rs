@@ -429,9 +429,9 @@ fn new_session(options: &RecordOptions, facts: &HostFacts, sources: Vec<SourceIn
         host: Host {
             hostname: facts.hostname.clone(),
             kernel: facts.kernel.clone(),
-            arch: std::env::consts::ARCH.to_owned(),
-            cpu_model: facts.cpu_model.clone(),
-            cpus: u32::try_from(facts.topology.cpus.len()).unwrap_or(u32::MAX),
+            arch: facts.arch.clone(),
+            cpu_model: facts.cpu_model.clone().unwrap_or_default(),
+            cpus: facts.cpus,
             memory_bytes: facts.memory_bytes,
             boot_id: facts.boot_id.clone(),
             virtualisation: facts.virtualisation.clone(),

@@ -84,7 +84,7 @@ impl Watched {
             let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
             let Some(raw) = raw else { continue };
             match pidfd_open(raw, PidfdFlags::empty()) {
-                Ok(descriptor) => alive.push(AsyncFd::new(descriptor).map_err(watch)?),
+                Ok(descriptor) => alive.push(AsyncFd::register(descriptor).map_err(|error| watch(error.into()))?),
                 Err(rustix::io::Errno::SRCH) => {}
                 Err(errno) => return Err(watch(errno.into())),
             }

@@ -267,15 +267,11 @@ impl Tasks {
             .map_or(at, |info| info.start);
         let info = self.describe(seen.tgid, seen.tid, start, seen.comm);
         match known {
-            Some(known) if launch && known.tid == seen.tid => {
-                self.add(known.thread, info);
-            }
-            // Met only now, and not seen being forked: all of its time since then is this program's.
-            None => {
+            Some(known) if launch && known.tid == seen.tid => self.add(known.thread, info),
+            _ => {
                 self.resting.remove(&seen.tid);
                 self.begin(seen.address, seen.tid, at, info);
             }
-            Some(_) => self.begin(seen.address, seen.tid, at, info),
         }
     }
 

@@ -35,7 +35,7 @@ impl Ticker {
         let every = Itimerspec { it_interval: timespec(step.get()), it_value: timespec(first) };
         timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME, &every)
             .map_err(|errno| failed(errno.into()))?;
-        Ok(Self { timer: AsyncFd::new(timer).map_err(failed)?, step })
+        Ok(Self { timer: AsyncFd::register(timer).map_err(|error| failed(error.into()))?, step })
     }
 
     /// The time between ticks.

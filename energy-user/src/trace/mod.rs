@@ -136,6 +136,18 @@ pub enum TraceError {
 }
 
 impl TraceError {
+    /// Whether writing failed, and not reading.
+    pub const fn is_write(&self) -> bool {
+        matches!(
+            self,
+            Self::Write { .. }
+                | Self::Occupied { .. }
+                | Self::Busy { .. }
+                | Self::Unstorable { .. }
+                | Self::Encode { .. }
+        )
+    }
+
     fn write(action: &'static str, path: &Path, error: &io::Error) -> Self {
         Self::Write { action, path: path.to_owned(), kind: error.kind(), why: in_words(error) }
     }

@@ -262,9 +262,12 @@ pub struct SimulateArguments {
     /// Dies of each socket
     #[arg(long, default_value_t = 1)]
     pub dies: u16,
-    /// Where the counters begin again, in microjoules
-    #[arg(long)]
-    pub range_uj: Option<u64>,
+    /// Bits of the energy register: fewer make the counters begin again sooner
+    #[arg(long, default_value_t = 32)]
+    pub register_bits: u32,
+    /// Where the counters begin, in microjoules
+    #[arg(long, default_value_t = 0)]
+    pub start_uj: u64,
     /// Seed of the update jitter
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

@@ -27,6 +27,22 @@ pub fn colours(choice: crate::cli::Color, stream: &impl IsTerminal) -> bool {
     }
 }
 
+/// Columns of the terminal on stdout or stderr; 100 where there is none.
+pub fn width() -> usize {
+    let columns = [
+        rustix::termios::tcgetwinsize(std::io::stdout()),
+        rustix::termios::tcgetwinsize(std::io::stderr()),
+    ];
+    let columns = columns.into_iter().flatten().map(|size| usize::from(size.ws_col));
+    columns.filter(|columns| *columns > 0).next().unwrap_or(100)
+}
+
+/// A user's name by number, from the user database.
+pub fn user_name(uid: u32) -> Option<String> {
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok()??;
+    Some(user.name)
+}
+
 /// Prints to stdout; an error where nobody reads any more.
 pub fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
