@@ -10,6 +10,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 
 use super::procfs::Procfs;
+use super::ticker::poll;
 use crate::probes::{Account, command};
 
 /// Why a target cannot be recorded.
@@ -84,7 +85,7 @@ impl Watched {
             let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
             let Some(raw) = raw else { continue };
             match pidfd_open(raw, PidfdFlags::empty()) {
-                Ok(descriptor) => alive.push(AsyncFd::register(descriptor).map_err(|error| watch(error.into()))?),
+                Ok(descriptor) => alive.push(poll(descriptor).map_err(watch)?),
                 Err(rustix::io::Errno::SRCH) => {}
                 Err(errno) => return Err(watch(errno.into())),
             }

@@ -35,7 +35,7 @@ impl Ticker {
         let every = Itimerspec { it_interval: timespec(step.get()), it_value: timespec(first) };
         timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME, &every)
             .map_err(|errno| failed(errno.into()))?;
-        Ok(Self { timer: AsyncFd::register(timer).map_err(|error| failed(error.into()))?, step })
+        Ok(Self { timer: poll(timer).map_err(failed)?, step })
     }
 
     /// The time between ticks.
@@ -59,6 +59,12 @@ impl Ticker {
             }
         }
     }
+}
+
+/// Registers a descriptor that we own with the event loop.
+#[expect(deprecated, reason = "unsound only where the descriptor changes, and an `OwnedFd` does not")]
+pub(super) fn poll(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::new(descriptor)
 }
 
 fn timespec(nanoseconds: u64) -> Timespec {

@@ -34,12 +34,9 @@ pub fn run(arguments: &ReportArguments, color: Color) -> anyhow::Result<Status> 
     Ok(Status::SUCCESS)
 }
 
-/// The profile of the trace at `path`; what is odd about its files is said on stderr.
+/// The profile of the trace at `path`.
 pub fn profile_of(path: &Path, choices: &AnalyzeOptions) -> anyhow::Result<Profile> {
     let trace = TraceReader::open(path)?;
-    for finding in trace.findings() {
-        eprintln!("energy-prof: {finding}");
-    }
     // The trace's own error says more than that it could not be analysed, and has its own code.
     analyze(&trace, choices).map_err(unwrap_trace_error)
 }
