@@ -188,7 +188,7 @@ impl Group<'_> {
         match &self.key {
             Key::Process(process) => processes.leader(*process).map_or_else(
                 || self.newest().map_or_else(String::new, name::of_thread),
-                |leader| name::of_process(leader),
+                name::of_process,
             ),
             Key::Thread(..) => self.newest().map_or_else(String::new, name::of_thread),
             Key::Named(name) => name.clone(),
