@@ -1,8 +1,10 @@
 //! The library's behaviour through its public API, one module per module of the library.
 
+#![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
+
 mod attribution;
 mod profile;
 mod report;
 mod support {
-    pub mod in_memory;
+    pub(crate) mod in_memory;
 }

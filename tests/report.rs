@@ -35,7 +35,7 @@ fn estimated() -> InMemory {
         ),
     }];
     recording.facts.complete = false;
-    recording.facts.ending = "recording was cut off after 2 windows".to_owned();
+    "recording was cut off after 2 windows".clone_into(&mut recording.facts.ending);
     recording.thread(2, leader(50, 1, "python train.py"));
     for _ in 0..2 {
         recording.window(1000, &[(PACKAGE, Some((15_000, 7_500)))], &[(2, 0, 500), (0, 0, 500)]);

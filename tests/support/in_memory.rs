@@ -11,30 +11,30 @@ use energy_prof::model::{
 use energy_prof::profile::{Facts, SourceFacts};
 use energy_prof::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
 
-pub const PACKAGE: DomainId = DomainId::of_socket(Domain::Package, 0);
-pub const CORE: DomainId = DomainId::of_socket(Domain::Core, 0);
-pub const DRAM: DomainId = DomainId::of_socket(Domain::Dram, 0);
+pub(crate) const PACKAGE: DomainId = DomainId::of_socket(Domain::Package, 0);
+pub(crate) const CORE: DomainId = DomainId::of_socket(Domain::Core, 0);
+pub(crate) const DRAM: DomainId = DomainId::of_socket(Domain::Dram, 0);
 
 /// Monday 2026-11-23 07:14:00 UTC.
 const START_UTC_NS: i64 = 1_795_418_040_000_000_000;
 const START_NS: u64 = 7_000_000_000;
 
 #[derive(Clone, Debug)]
-pub struct InMemory {
-    pub facts: Facts,
-    pub topology: Topology,
-    pub windows: Vec<Window>,
-    pub energy: Vec<EnergySample>,
-    pub threads: BTreeMap<ThreadId, ThreadInfo>,
-    pub residency: Vec<Residency>,
-    pub provenance: Provenance,
+pub(crate) struct InMemory {
+    pub(crate) facts: Facts,
+    pub(crate) topology: Topology,
+    pub(crate) windows: Vec<Window>,
+    pub(crate) energy: Vec<EnergySample>,
+    pub(crate) threads: BTreeMap<ThreadId, ThreadInfo>,
+    pub(crate) residency: Vec<Residency>,
+    pub(crate) provenance: Provenance,
     /// How many rows of residency come at once.
-    pub batch: usize,
+    pub(crate) batch: usize,
 }
 
 impl InMemory {
     /// Nothing yet, of a machine with one socket and `cpus`, measured by RAPL.
-    pub fn new(cpus: u16) -> Self {
+    pub(crate) fn new(cpus: u16) -> Self {
         let place = |core| (core, CpuPlace { socket: 0, die: 0, core });
         Self {
             facts: Facts {
@@ -65,14 +65,14 @@ impl InMemory {
     }
 
     /// Adds a thread.
-    pub fn thread(&mut self, id: u32, info: ThreadInfo) -> &mut Self {
+    pub(crate) fn thread(&mut self, id: u32, info: ThreadInfo) -> &mut Self {
         self.threads.insert(ThreadId(id), info);
         self
     }
 
     /// Adds a window: energies and their standard errors in millijoules, and who ran where for how
     /// many milliseconds.
-    pub fn window(
+    pub(crate) fn window(
         &mut self,
         milliseconds: u64,
         energy: &[(DomainId, Option<(u64, u64)>)],
@@ -146,7 +146,7 @@ impl Recording for InMemory {
 }
 
 /// A process's first thread.
-pub fn leader(pid: u32, parent: u32, command: &str) -> ThreadInfo {
+pub(crate) fn leader(pid: u32, parent: u32, command: &str) -> ThreadInfo {
     let program = command.split(' ').next().unwrap_or(command);
     ThreadInfo {
         tgid: pid,
@@ -168,7 +168,7 @@ pub fn leader(pid: u32, parent: u32, command: &str) -> ThreadInfo {
 /// The quiet second draws 2 W (package) and 1 W (DRAM): the baselines. In each busy second the
 /// package draws 12 J, so 10 J are active and go to 2 s of CPU time: 5 J a CPU second; of DRAM's
 /// 2 J, 1 J is active: 0.5 J a CPU second.
-pub fn build() -> InMemory {
+pub(crate) fn build() -> InMemory {
     let mut recording = InMemory::new(2);
     let target = |info: ThreadInfo| ThreadInfo { target: true, ..info };
     let nginx = ThreadInfo {
@@ -199,6 +199,6 @@ pub fn build() -> InMemory {
         pid: 100,
     };
     recording.facts.exit_code = Some(0);
-    recording.facts.ending = "target exited".to_owned();
+    "target exited".clone_into(&mut recording.facts.ending);
     recording
 }

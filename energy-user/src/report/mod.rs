@@ -11,7 +11,7 @@ mod table;
 mod text;
 
 pub use json::{SCHEMA_VERSION, json};
-pub use scale::{duration, energy, error_95, exact_joules, percent, power, seconds, utc};
+pub use scale::{duration, energy, error_95, exact_joules, percent, power, rfc3339, seconds, utc};
 pub use text::text;
 
 use crate::profile::{GroupBy, SortBy, ViewOptions};

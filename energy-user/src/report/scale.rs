@@ -5,9 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::profile::StandardError;
 use crate::units::{Microjoules, Nanoseconds, Share, WallTime, Watts};
 
-/// Prefixes with their powers of ten, the largest first.
+/// Prefixes with their powers of ten, the smallest first.
 const PREFIXES: [(&str, f64); 6] =
-    [("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0), ("m", 1e-3), ("µ", 1e-6)];
+    [("µ", 1e-6), ("m", 1e-3), ("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9)];
 
 /// Energy to three digits: `12.3 mJ`, `4.56 kJ`.
 pub fn energy(energy: Microjoules) -> String {
@@ -50,11 +50,18 @@ pub fn duration(lasted: Nanoseconds) -> String {
     }
 }
 
-/// An instant to the second: `2026-11-23 07:14:00 UTC`. Before 1970 it is not known.
+/// An instant to the second, for people: `2026-11-23 07:14:00 UTC`.
 pub fn utc(at: WallTime) -> String {
-    let Ok(since_epoch) = u64::try_from(at.epoch_nanos()) else { return "unknown".to_owned() };
+    rfc3339(at)
+        .map_or_else(|| "unknown".to_owned(), |text| text.replace('T', " ").replace('Z', " UTC"))
+}
+
+/// An instant to the second, for programs: `2026-11-23T07:14:00Z`. `None` before 1970.
+/// Reference: RFC 3339, section 5.6.
+pub fn rfc3339(at: WallTime) -> Option<String> {
+    let since_epoch = u64::try_from(at.epoch_nanos()).ok()?;
     let at = UNIX_EPOCH + Duration::from_nanos(since_epoch);
-    humantime::format_rfc3339_seconds(at).to_string().replace('T', " ").replace('Z', " UTC")
+    Some(humantime::format_rfc3339_seconds(at).to_string())
 }
 
 /// A figure to so many digits with the prefix that leaves one to three before the point.
@@ -62,14 +69,20 @@ fn scaled(value: f64, unit: &str, digits: usize) -> String {
     if value == 0.0 {
         return format!("0 {unit}");
     }
+    let mut shown = String::new();
     for (prefix, power) in PREFIXES {
         let decimals = decimals(value / power, digits);
         let rounded = format!("{:.decimals$}", value / power);
-        if rounded.parse::<f64>().is_ok_and(|rounded| rounded.abs() >= 1.0) {
-            return format!("{rounded} {prefix}{unit}");
+        let magnitude = rounded.parse::<f64>().map_or(0.0, f64::abs);
+        if magnitude == 0.0 {
+            return format!("<1 {prefix}{unit}");
+        }
+        shown = format!("{rounded} {prefix}{unit}");
+        if magnitude < 1000.0 {
+            break;
         }
     }
-    format!("<1 µ{unit}")
+    shown
 }
 
 /// How many decimals show so many digits of a value of one to three digits before the point.
@@ -103,6 +116,8 @@ mod tests {
         assert_eq!(shown(123_456_789), "123 J");
         assert_eq!(shown(4_560_000_000), "4.56 kJ");
         assert_eq!(shown(u64::MAX), "18447 GJ");
+        assert_eq!(power(Watts::new(3e-7)), "0.30 µW");
+        assert_eq!(power(Watts::new(3e-12)), "<1 µW");
     }
 
     #[test]

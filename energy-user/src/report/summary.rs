@@ -5,6 +5,7 @@ use super::table::printable;
 use crate::attribution::Baseline;
 use crate::model::{Ledger, Provenance};
 use crate::profile::{DomainAccount, Profile, Targets, View};
+use crate::units::{Nanoseconds, Share};
 
 /// How wide the labels are.
 const LABEL: usize = 12;
@@ -30,7 +31,7 @@ pub(super) fn lines(profile: &Profile, view: &View, width: usize) -> Vec<Line> {
     fields.add("target", &target(profile));
     fields.add("energy", &energy(profile));
     if let Some((energy, error)) = view.targets {
-        let share = crate::units::Share::of(energy.get(), view.total.measured.get());
+        let share = Share::of(energy.get(), view.total.measured.get());
         let share =
             share.map_or_else(String::new, |share| format!(", {} % of it", scale::percent(share)));
         fields.add(
@@ -76,19 +77,29 @@ impl Fields {
     }
 }
 
-/// Words on lines of at most `room` characters, if no word is longer. Inner runs of spaces, which
-/// align things, are kept.
+/// Words on lines of at most `room` characters, if no word is longer. A number stays with its unit;
+/// runs of spaces, which align things, are kept.
 fn wrapped(text: &str, room: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
+    let mut pieces: Vec<String> = Vec::new();
     for word in text.split(' ') {
+        match pieces.last_mut() {
+            Some(piece) if piece.ends_with(|c: char| c.is_ascii_digit()) => {
+                piece.push(' ');
+                piece.push_str(word);
+            }
+            _ => pieces.push(word.to_owned()),
+        }
+    }
+    let mut lines = vec![String::new()];
+    for piece in pieces {
         let line = lines.last_mut().expect("there is always a line");
         if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= room {
+            line.push_str(&piece);
+        } else if line.chars().count() + 1 + piece.chars().count() <= room {
             line.push(' ');
-            line.push_str(word);
+            line.push_str(&piece);
         } else {
-            lines.push(word.to_owned());
+            lines.push(piece);
         }
     }
     lines
@@ -169,12 +180,12 @@ fn domains(profile: &Profile, fields: &mut Fields) {
     let mut label = "domains";
     for (domain, account) in &profile.domains {
         let kind = account.provenance.map_or("never read", Provenance::name);
-        let note = if account.in_total { "" } else { "; inside another domain, not added" };
+        let note = if account.in_total { "" } else { ", not added" };
         let (energy, power) = energy_and_power(account);
         let name = domain.to_string();
         fields.add(
             label,
-            &format!("{name:<14}{energy:>9} {power:>9}  {kind} by {}{note}", account.source),
+            &format!("{name:<12}{energy:>8} {power:>8}  {kind} by {}{note}", account.source),
         );
         label = "";
     }
@@ -200,11 +211,11 @@ fn baselines(profile: &Profile, fields: &mut Fields) {
         let name = domain.to_string();
         match account.baseline.power() {
             Some(power) => fields
-                .add(label, &format!("{name:<14}{:>9}  {}", scale::power(power), account.baseline)),
+                .add(label, &format!("{name:<12}{:>8}  {}", scale::power(power), account.baseline)),
             None => fields.warn(
                 label,
                 &format!(
-                    "{name:<14} {}; what runs is charged with idle too. Give it with \
+                    "{name:<12} {}; what runs is charged with idle too. Give it with \
                      --idle-watts {name}=WATTS, or record with a quiet second",
                     Baseline::Unknown
                 ),
@@ -245,7 +256,12 @@ fn machine(profile: &Profile) -> String {
 fn problems(profile: &Profile, fields: &mut Fields) {
     let facts = &profile.facts;
     let missed = facts.losses.named().into_iter().filter(|(_, count)| *count > 0);
-    let missed: Vec<String> = missed.map(|(what, count)| format!("{count} {what}")).collect();
+    let missed: Vec<String> = missed
+        .map(|(what, count)| match what.strip_prefix("ns ") {
+            Some(what) => format!("{} {what}", scale::duration(Nanoseconds::new(count))),
+            None => format!("{count} {what}"),
+        })
+        .collect();
     if missed.is_empty() {
         fields.add("losses", "none");
     } else {
@@ -271,5 +287,15 @@ fn problems(profile: &Profile, fields: &mut Fields) {
             scale::duration(bpf.run_time)
         );
         fields.add("own cost", &text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_not_parted_from_its_unit() {
+        assert_eq!(wrapped("at most 10 % busy", 10), ["at most", "10 % busy"]);
     }
 }
