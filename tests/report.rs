@@ -6,7 +6,7 @@ use energy_prof::profile::{BpfFacts, GroupBy, Profile, SourceFacts, Targets};
 use energy_prof::report::{ReportOptions, json, text};
 use energy_prof::units::{Nanoseconds, Watts};
 
-use crate::support::in_memory::{InMemory, PACKAGE, build, leader};
+use crate::support::in_memory::{DRAM, InMemory, PACKAGE, build, leader};
 
 fn users(uid: u32) -> Option<String> {
     (uid == 1000).then(|| "ada".to_owned())
@@ -89,6 +89,18 @@ fn an_estimate_cannot_be_missed() {
     assert!(shown.starts_with("ESTIMATED"));
     assert!(shown.contains("joules (est.)"));
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn what_is_estimated_beside_what_is_measured_is_named() {
+    let mut recording = build();
+    for sample in recording.energy.iter_mut().filter(|sample| sample.domain == DRAM) {
+        sample.provenance = Provenance::Estimated;
+    }
+    let shown = text(&profile_of(&recording), &plain(GroupBy::Process), &users);
+    assert!(shown.starts_with(
+        "ESTIMATED    Some of these joules are not measured: no counter stands behind dram-0.\n"
+    ));
 }
 
 #[test]

@@ -28,6 +28,7 @@ impl Line {
 pub(super) fn lines(profile: &Profile, view: &View, width: usize) -> Vec<Line> {
     let mut fields = Fields { lines: Vec::new(), width };
     estimate(profile, &mut fields);
+    source_notes(profile, &mut fields);
     fields.add("target", &target(profile));
     fields.add("energy", &energy(profile));
     if let Some((energy, error)) = view.targets {
@@ -111,10 +112,31 @@ fn estimate(profile: &Profile, fields: &mut Fields) {
     else {
         return;
     };
+    let counted: Vec<_> = profile.total_domains().collect();
+    let unmeasured: Vec<String> = counted
+        .iter()
+        .filter(|(_, account)| account.provenance >= Some(Provenance::Estimated))
+        .map(|(domain, _)| domain.to_string())
+        .collect();
     let label = provenance.name().to_uppercase();
-    fields.warn(&label, "These joules are not measured: no counter stands behind them.");
-    for note in profile.facts.sources.iter().filter_map(|source| source.note.as_deref()) {
-        fields.warn("", note);
+    if unmeasured.len() == counted.len() {
+        fields.warn(&label, "These joules are not measured: no counter stands behind them.");
+    } else {
+        let text = format!(
+            "Some of these joules are not measured: no counter stands behind {}.",
+            unmeasured.join(", ")
+        );
+        fields.warn(&label, &text);
+    }
+}
+
+/// What must be said about the sources whose figures are shown.
+fn source_notes(profile: &Profile, fields: &mut Fields) {
+    let used = |name: &str| profile.domains.values().any(|account| account.source == name);
+    for source in profile.facts.sources.iter().filter(|source| used(&source.name)) {
+        if let Some(note) = &source.note {
+            fields.warn(&source.name, note);
+        }
     }
 }
 
