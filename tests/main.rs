@@ -1,1 +1,10 @@
-//! suite
+//! The library's behaviour through its public API, one module per module of the library.
+
+#![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
+
+mod attribution;
+mod profile;
+mod report;
+mod support {
+    pub(crate) mod in_memory;
+}

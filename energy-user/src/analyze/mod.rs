@@ -1,7 +1,7 @@
 //! From a recording to a profile: baselines first, then each window divided, then added up.
 //!
 //! **You give** a [`Recording`] and the choices: model, idle policy, baselines, which part.
-//! **You get** a [`Profile`], or the charges window by window to be stored.
+//! **You get** a [`Profile`], or the charges of each window to be stored.
 //! **It is not** a new measurement: the same recording and choices give the same joules again.
 //!
 //! Residency is read twice and never held for more than a window and a batch.
@@ -21,7 +21,7 @@ pub use store::store_attributed;
 use crate::attribution::{
     AttributedWindow, BaselineSearch, Baselines, IdlePolicy, ModelKind, Rules, attribute_window,
 };
-use crate::model::{DomainId, Topology};
+use crate::model::{AttributedSample, DomainId, Topology};
 use crate::profile::{Method, Profile, ProfileBuilder};
 use crate::units::{MonotonicTime, Nanoseconds, Watts};
 use windows::{RecordedWindow, Tables, of_recording};
@@ -65,24 +65,27 @@ pub fn analyze<R: Recording>(
     Ok(profile.finish(threads, &plan.tables.sources, &plan.baselines))
 }
 
-/// Divides a recording's energy among its threads and hands each window to `sink`, in order, to be
-/// stored. The same charges add up to [`analyze`]'s profile.
+/// Divides a recording's energy among its threads and gives the charges to `store`, in the order of
+/// windows, domains and threads. They add up to [`analyze`]'s profile.
 ///
-/// `sink`'s errors end the work and come back as they are.
-pub fn attribute<R, E>(
+/// After an error there are no more charges; `store` must then keep none.
+pub fn attribute<R, T, E>(
     recording: &R,
     options: &AnalyzeOptions,
-    mut sink: impl FnMut(AttributedWindow) -> Result<(), E>,
-) -> Result<(), E>
+    store: impl FnOnce(&mut dyn Iterator<Item = Result<AttributedSample, AnalyzeError>>) -> Result<T, E>,
+) -> Result<T, E>
 where
     R: Recording,
     E: From<AnalyzeError>,
 {
     let plan = Plan::new(recording, options)?;
-    for divided in plan.divide(recording, options)? {
-        sink(divided?.0)?;
-    }
-    Ok(())
+    let mut rows = plan.divide(recording, options)?.flat_map(|divided| match divided {
+        Ok((divided, _)) => {
+            divided.domains.into_iter().flat_map(|domain| domain.samples).map(Ok).collect()
+        }
+        Err(error) => vec![Err(error)],
+    });
+    store(&mut rows)
 }
 
 /// What must be known of the whole recording before its windows can be divided.

@@ -61,7 +61,7 @@ impl fmt::Display for Baseline {
             Self::Given(_) => f.write_str("as given"),
             Self::LowestSeen { from, lasted, busy, .. } => write!(
                 f,
-                "lowest seen: {:.1} s from {:.1} s on, CPUs {:.1} % busy",
+                "lowest seen ({:.1} s at {:.1} s, {:.1} % busy)",
                 lasted.seconds(),
                 from.seconds(),
                 busy.percent()

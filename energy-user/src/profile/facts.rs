@@ -34,6 +34,8 @@ pub struct Facts {
     pub exit_code: Option<i32>,
     /// What the recording missed.
     pub losses: Losses,
+    /// What is wrong with the trace and was passed over, in sentences.
+    pub findings: Vec<String>,
     /// What the profiler's own programs in the kernel cost, where known.
     pub bpf: Option<BpfFacts>,
 }

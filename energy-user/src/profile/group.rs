@@ -61,18 +61,19 @@ impl GroupBy {
         }
     }
 
-    /// The name for more than one.
-    pub const fn plural(self) -> &'static str {
-        match self {
-            Self::Process => "processes",
-            Self::Thread => "threads",
-            Self::Exec => "programs",
-            Self::Cgroup => "cgroups",
-            Self::Container => "containers",
-            Self::Unit => "units",
-            Self::User => "users",
-            Self::Domain => "domains",
-        }
+    /// So many more of them, for people: `1 more process`, `2 more processes`.
+    pub(super) fn more(self, count: usize) -> String {
+        let (one, many) = match self {
+            Self::Process => ("process", "processes"),
+            Self::Thread => ("thread", "threads"),
+            Self::Exec => ("program", "programs"),
+            Self::Cgroup => ("cgroup", "cgroups"),
+            Self::Container => ("container", "containers"),
+            Self::Unit => ("unit", "units"),
+            Self::User => ("user", "users"),
+            Self::Domain => ("domain", "domains"),
+        };
+        format!("{count} more {}", if count == 1 { one } else { many })
     }
 }
 
@@ -188,7 +189,7 @@ impl Group<'_> {
         match &self.key {
             Key::Process(process) => processes.leader(*process).map_or_else(
                 || self.newest().map_or_else(String::new, name::of_thread),
-                |leader| name::of_process(leader),
+                name::of_process,
             ),
             Key::Thread(..) => self.newest().map_or_else(String::new, name::of_thread),
             Key::Named(name) => name.clone(),

@@ -66,14 +66,14 @@ impl<'a> Processes<'a> {
 mod tests {
     use super::*;
 
-    fn thread(tgid: u32, tid: u32, start: u64, exec: u32, parent: u32) -> ThreadAccount {
+    fn thread(process: u32, tid: u32, start: u64, exec: u32, parent: u32) -> ThreadAccount {
         let info = ThreadInfo {
-            tgid,
+            tgid: process,
             tid,
             start: MonotonicTime::from_nanos(start),
             exec,
             parent_tgid: Some(parent),
-            comm: format!("{tgid}.{exec}"),
+            comm: format!("{process}.{exec}"),
             ..ThreadInfo::default()
         };
         ThreadAccount { info, ..ThreadAccount::default() }

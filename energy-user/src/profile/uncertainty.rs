@@ -110,6 +110,8 @@ impl StandardError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn sum(errors: &[(u64, u64)], provenance: Provenance) -> ErrorSum {
@@ -162,5 +164,47 @@ mod tests {
         let dram = sum(&[(4, 4)], Provenance::Measured).standard();
         assert!((microjoules(package.and(dram)) - 5.0).abs() < 1e-9);
         assert!((microjoules(package.plus(dram)) - 7.0).abs() < 1e-9);
+    }
+
+    /// Windows with, per thread, its charge's error in µJ.
+    fn errors() -> impl Strategy<Value = Vec<Vec<u64>>> {
+        (1..6usize).prop_flat_map(|threads| {
+            let window = prop::collection::vec(prop_oneof![Just(0), 1..1000u64], threads);
+            prop::collection::vec(window, 1..20)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_groups_error_is_never_below_the_exact_one(errors in errors(), group in 0..32usize) {
+            let threads = errors[0].len();
+            let in_group = |thread: &usize| group >> thread & 1 == 1;
+            let mut together = Together::default();
+            for thread in (0..threads).filter(in_group) {
+                let over_windows: Vec<(u64, u64)> =
+                    errors.iter().map(|window| (window[thread], window.iter().sum())).collect();
+                together.add(&sum(&over_windows, Provenance::Measured));
+            }
+            // Within a window the errors are one error's shares; windows are independent.
+            let exact: u64 = errors
+                .iter()
+                .map(|window| (0..threads).filter(in_group).map(|thread| window[thread]).sum())
+                .map(|error: u64| error * error)
+                .sum();
+            let exact = Microjoules::new(exact).joules().get() * 1e6;
+            prop_assert!(microjoules(together.standard()) >= exact.sqrt() - 1e-6);
+        }
+
+        #[test]
+        fn shared_edges_only_make_a_sum_over_windows_surer(
+            shares in prop::collection::vec(0.0..=1.0f64, 1..50),
+        ) {
+            // With an error of 1 at each edge a window's has variance 2, and an edge between two
+            // windows counts with the difference of their shares.
+            let inner = shares.windows(2).map(|pair| (pair[0] - pair[1]).powi(2)).sum::<f64>();
+            let outer = shares[0].powi(2) + shares[shares.len() - 1].powi(2);
+            let quadrature: f64 = shares.iter().map(|share| 2.0 * share * share).sum();
+            prop_assert!(inner + outer <= quadrature + 1e-9);
+        }
     }
 }

@@ -245,7 +245,7 @@ impl RowMaker<'_> {
             groups.into_iter().map(|(row, _)| row).collect()
         };
         if !more.is_empty() {
-            let name = format!("[{} more {}]", more.len(), self.by.plural());
+            let name = format!("[{}]", self.by.more(more.len()));
             rows.push(self.remainder(RowKind::More, name, &more));
         }
         rows

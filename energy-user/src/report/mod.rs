@@ -1,1 +1,55 @@
-//! report
+//! Reports: a profile for people, as text, and for programs, as JSON.
+//!
+//! **You give** a [`Profile`](crate::profile::Profile) and [`ReportOptions`].
+//! **You get** rows that add up to the ledger, and everything one must know to trust them.
+//! **It is not** a measurement tool: the only thing done to a number here is to round it for people.
+
+mod json;
+mod scale;
+mod summary;
+mod table;
+mod text;
+
+pub use json::{SCHEMA_VERSION, json};
+pub use scale::{duration, energy, error_95, exact_joules, percent, power, rfc3339, seconds, utc};
+pub use text::text;
+
+use crate::profile::{GroupBy, SortBy, ViewOptions};
+
+/// What a report shows and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReportOptions {
+    /// What a row stands for.
+    pub by: GroupBy,
+    /// What rows are ordered by.
+    pub sort: SortBy,
+    /// How many rows of targets, and as many of others; the rest of each become one row.
+    pub top: Option<usize>,
+    /// Whether all of the system is shown in rows of its own although targets were chosen.
+    pub all: bool,
+    /// Whether the text may use the terminal's colours.
+    pub color: bool,
+    /// How wide the text may be, in columns; names are cut to fit, numbers never.
+    pub width: usize,
+}
+
+impl Default for ReportOptions {
+    /// All processes by energy, plain, at most 100 columns wide.
+    fn default() -> Self {
+        Self {
+            by: GroupBy::default(),
+            sort: SortBy::default(),
+            top: None,
+            all: false,
+            color: false,
+            width: 100,
+        }
+    }
+}
+
+impl ReportOptions {
+    /// The part that chooses and orders rows.
+    const fn view(&self) -> ViewOptions {
+        ViewOptions { by: self.by, sort: self.sort, top: self.top, all: self.all }
+    }
+}

@@ -1,0 +1,357 @@
+//! The report as JSON, for programs. The field names are a promise: docs/report-json.md lists them.
+//! Within a schema version fields are only added. Energy is in whole microjoules (`_uj`), so that the
+//! sums close for the reader too; what is not known is `null`, never 0.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{ReportOptions, scale};
+use crate::attribution::Baseline;
+use crate::model::{DomainId, Ledger, Losses, Provenance};
+use crate::profile::{
+    DomainAccount, Facts, Profile, Row, RowKind, StandardError, Targets, UserNames,
+};
+use crate::units::{Microjoules, Nanoseconds, Share, Watts};
+
+/// The version of the fields. It rises when one is renamed, removed or given another meaning.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The report as JSON, ending in a line break; `users` names users by number.
+pub fn json(profile: &Profile, options: &ReportOptions, users: &UserNames<'_>) -> String {
+    let view = profile.view(&options.view(), users);
+    let lasted = profile.span.duration;
+    let provenance = profile.provenance();
+    let report = Report {
+        schema_version: SCHEMA_VERSION,
+        recording: Recording::of(&profile.facts),
+        span: Span::of(profile),
+        method: Method {
+            model: profile.method.model.model().name(),
+            rule: profile.method.model.model().rule(),
+            idle_policy: profile.method.idle.name(),
+        },
+        total: Total {
+            provenance,
+            ledger: Sum::of(&view.total, provenance),
+            mean_watts: watts(provenance.map(|_| view.total.measured), lasted),
+            error: Error::of(provenance.map(|_| profile.total_error())),
+            domain_windows_without_energy: profile.gaps(),
+        },
+        targets: view.targets.map(|(energy, error)| TargetsTotal {
+            energy_uj: energy,
+            error: Error::of(Some(error)),
+            share: fraction(Share::of(energy.get(), view.total.measured.get())),
+        }),
+        domains: profile.domains.iter().map(|(id, account)| Domain::of(*id, account)).collect(),
+        by: options.by.name(),
+        rows: view
+            .rows
+            .iter()
+            .map(|row| GroupRow::of(row, &view.total, lasted, provenance))
+            .collect(),
+    };
+    let mut text = serde_json::to_string_pretty(&report)
+        .expect("structs with text keys and finite numbers become JSON");
+    text.push('\n');
+    text
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    schema_version: u32,
+    recording: Recording<'a>,
+    span: Span,
+    method: Method,
+    total: Total,
+    targets: Option<TargetsTotal>,
+    domains: Vec<Domain<'a>>,
+    by: &'static str,
+    rows: Vec<GroupRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct Recording<'a> {
+    tool: &'a str,
+    hostname: &'a str,
+    kernel: &'a str,
+    cpu_model: &'a str,
+    cpus: u32,
+    virtualisation: Option<&'a str>,
+    window_ns: Nanoseconds,
+    sources: Vec<Source<'a>>,
+    target: Target<'a>,
+    recorder_pid: u32,
+    complete: bool,
+    ending: &'a str,
+    exit_code: Option<i32>,
+    losses: Losses,
+    findings: &'a [String],
+    bpf_runs: Option<u64>,
+    bpf_run_time_ns: Option<Nanoseconds>,
+}
+
+impl<'a> Recording<'a> {
+    fn of(facts: &'a Facts) -> Self {
+        let source = |source: &'a crate::profile::SourceFacts| Source {
+            name: &source.name,
+            provenance: source.provenance,
+            note: source.note.as_deref(),
+        };
+        Self {
+            tool: &facts.tool,
+            hostname: &facts.hostname,
+            kernel: &facts.kernel,
+            cpu_model: &facts.cpu_model,
+            cpus: facts.cpus,
+            virtualisation: facts.virtualisation.as_deref(),
+            window_ns: facts.window,
+            sources: facts.sources.iter().map(source).collect(),
+            target: match &facts.targets {
+                Targets::All => Target::All,
+                Targets::Pids(pids) => Target::Pids { pids },
+                Targets::Command { argv, pid } => Target::Command { argv, pid: *pid },
+            },
+            recorder_pid: facts.recorder_tgid,
+            complete: facts.complete,
+            ending: &facts.ending,
+            exit_code: facts.exit_code,
+            losses: facts.losses,
+            findings: &facts.findings,
+            bpf_runs: facts.bpf.map(|bpf| bpf.runs),
+            bpf_run_time_ns: facts.bpf.map(|bpf| bpf.run_time),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Source<'a> {
+    name: &'a str,
+    provenance: Provenance,
+    note: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Target<'a> {
+    All,
+    Pids { pids: &'a [u32] },
+    Command { argv: &'a [String], pid: u32 },
+}
+
+#[derive(Serialize)]
+struct Span {
+    windows: u64,
+    recorded_windows: u64,
+    windows_without_residency: u64,
+    start_utc: Option<String>,
+    start_utc_ns: i64,
+    from_seconds: f64,
+    to_seconds: f64,
+    duration_seconds: f64,
+}
+
+impl Span {
+    fn of(profile: &Profile) -> Self {
+        let span = &profile.span;
+        Self {
+            windows: span.windows,
+            recorded_windows: span.recorded_windows,
+            windows_without_residency: span.windows_without_residency,
+            start_utc: scale::rfc3339(span.start_utc),
+            start_utc_ns: span.start_utc.epoch_nanos(),
+            from_seconds: span.from.seconds(),
+            to_seconds: span.to.seconds(),
+            duration_seconds: span.duration.seconds(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Method {
+    model: &'static str,
+    rule: &'static str,
+    idle_policy: &'static str,
+}
+
+/// A ledger; `measured_uj = attributed_uj + idle_uj + unattributed_uj`.
+#[derive(Serialize)]
+struct Sum {
+    measured_uj: Option<Microjoules>,
+    attributed_uj: Option<Microjoules>,
+    idle_uj: Option<Microjoules>,
+    unattributed_uj: Option<Microjoules>,
+    coverage: Option<f64>,
+}
+
+impl Sum {
+    /// Nothing of a ledger that adds up no known energy.
+    fn of(ledger: &Ledger, provenance: Option<Provenance>) -> Self {
+        let ledger = provenance.map(|_| ledger);
+        Self {
+            measured_uj: ledger.map(|ledger| ledger.measured),
+            attributed_uj: ledger.map(|ledger| ledger.attributed),
+            idle_uj: ledger.map(|ledger| ledger.idle),
+            unattributed_uj: ledger.map(|ledger| ledger.unattributed),
+            coverage: fraction(ledger.and_then(Ledger::coverage)),
+        }
+    }
+}
+
+/// An error, as one standard deviation and as half the width of the 95 % interval.
+#[derive(Serialize)]
+struct Error {
+    standard_error_joules: Option<f64>,
+    error_95_joules: Option<f64>,
+}
+
+impl Error {
+    fn of(error: Option<StandardError>) -> Self {
+        Self {
+            standard_error_joules: error.map(|error| error.deviation().get()),
+            error_95_joules: error.map(|error| error.half_width_95().get()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Total {
+    provenance: Option<Provenance>,
+    #[serde(flatten)]
+    ledger: Sum,
+    #[serde(flatten)]
+    error: Error,
+    mean_watts: Option<f64>,
+    domain_windows_without_energy: u64,
+}
+
+#[derive(Serialize)]
+struct TargetsTotal {
+    energy_uj: Microjoules,
+    #[serde(flatten)]
+    error: Error,
+    share: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Domain<'a> {
+    name: String,
+    covers: crate::model::Domain,
+    socket: Option<u16>,
+    die: Option<u16>,
+    in_total: bool,
+    source: &'a str,
+    provenance: Option<Provenance>,
+    #[serde(flatten)]
+    ledger: Sum,
+    #[serde(flatten)]
+    error: Error,
+    mean_watts: Option<f64>,
+    known_seconds: f64,
+    windows_without_energy: u64,
+    idle_baseline: IdleBaseline,
+}
+
+impl<'a> Domain<'a> {
+    fn of(id: DomainId, account: &'a DomainAccount) -> Self {
+        Self {
+            name: id.to_string(),
+            covers: id.domain,
+            socket: id.socket,
+            die: id.die,
+            in_total: account.in_total,
+            source: &account.source,
+            provenance: account.provenance,
+            ledger: Sum::of(&account.ledger, account.provenance),
+            error: Error::of(account.provenance.map(|_| account.error())),
+            mean_watts: watts(account.provenance.map(|_| account.ledger.measured), account.covered),
+            known_seconds: account.covered.seconds(),
+            windows_without_energy: account.gaps,
+            idle_baseline: IdleBaseline::of(account.baseline),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct IdleBaseline {
+    kind: &'static str,
+    watts: Option<f64>,
+    from_seconds: Option<f64>,
+    duration_seconds: Option<f64>,
+    busy_share: Option<f64>,
+}
+
+impl IdleBaseline {
+    fn of(baseline: Baseline) -> Self {
+        let seen = match baseline {
+            Baseline::LowestSeen { from, lasted, busy, .. } => Some((from, lasted, busy)),
+            Baseline::Given(_) | Baseline::Unknown => None,
+        };
+        Self {
+            kind: baseline.kind(),
+            watts: baseline.power().map(Watts::get),
+            from_seconds: seen.map(|(from, ..)| from.seconds()),
+            duration_seconds: seen.map(|(_, lasted, _)| lasted.seconds()),
+            busy_share: seen.map(|(.., busy)| busy.get()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct GroupRow<'a> {
+    kind: &'static str,
+    name: &'a str,
+    pid: Option<u32>,
+    tid: Option<u32>,
+    uid: Option<u32>,
+    depth: usize,
+    energy_uj: Option<Microjoules>,
+    #[serde(flatten)]
+    error: Error,
+    mean_watts: Option<f64>,
+    share: Option<f64>,
+    cpu_seconds: Option<f64>,
+    provenance: Option<Provenance>,
+    domains_uj: BTreeMap<String, Microjoules>,
+}
+
+impl<'a> GroupRow<'a> {
+    fn of(
+        row: &'a Row,
+        total: &Ledger,
+        lasted: Nanoseconds,
+        provenance: Option<Provenance>,
+    ) -> Self {
+        let divided = !matches!(row.kind, RowKind::Domain | RowKind::ContainedDomain);
+        let energy = provenance.map(|_| row.energy);
+        Self {
+            kind: row.kind.name(),
+            name: &row.name,
+            pid: row.pid,
+            tid: row.tid,
+            uid: row.uid,
+            depth: row.depth,
+            energy_uj: energy,
+            error: Error::of(row.error.filter(|_| energy.is_some())),
+            mean_watts: watts(energy, lasted),
+            share: fraction(row.share(total)),
+            cpu_seconds: row.oncpu.map(Nanoseconds::seconds),
+            provenance: if divided { provenance.map(Provenance::divided) } else { provenance },
+            domains_uj: row
+                .by_domain
+                .iter()
+                .map(|(domain, energy)| (domain.to_string(), *energy))
+                .collect(),
+        }
+    }
+}
+
+/// A mean power; `None` over no time.
+fn watts(energy: Option<Microjoules>, lasted: Nanoseconds) -> Option<f64> {
+    let energy = energy.filter(|_| lasted > Nanoseconds::ZERO)?;
+    Some((energy.joules() / lasted).get())
+}
+
+fn fraction(share: Option<Share>) -> Option<f64> {
+    share.map(Share::get)
+}

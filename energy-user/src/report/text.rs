@@ -1,0 +1,160 @@
+//! The report as text: what was recorded, how it closes, and who used what.
+
+use super::ReportOptions;
+use super::scale;
+use super::summary;
+use super::table::{self, Align, printable};
+use crate::model::Provenance;
+use crate::profile::{GroupBy, Profile, Row, UserNames, View};
+
+/// How much deeper each generation of processes is shown, and how many generations at most.
+const INDENT: &str = "  ";
+const DEEPEST: usize = 10;
+
+/// What stands where the energy is not known: never a 0.
+const UNKNOWN: &str = "unknown";
+
+/// The report as text, ending in a line break; `users` names users by number.
+pub fn text(profile: &Profile, options: &ReportOptions, users: &UserNames<'_>) -> String {
+    let view = profile.view(&options.view(), users);
+    let paint = Paint { on: options.color };
+    let mut out = String::new();
+    for line in summary::lines(profile, &view, options.width) {
+        out.push_str(&if line.is_warning() { paint.warning(&line.text) } else { line.text });
+        out.push('\n');
+    }
+    out.push('\n');
+    let lines = if options.by == GroupBy::Domain {
+        domain_lines(profile, options.width)
+    } else {
+        group_lines(profile, &view, options)
+    };
+    let mut lines = lines.into_iter();
+    out.extend(lines.next().map(|heading| paint.heading(&heading)));
+    out.push('\n');
+    for (line, row) in lines.zip(&view.rows) {
+        let is_aside = row.kind.is_remainder() || !row.kind.counts();
+        out.push_str(&if is_aside { paint.dim(&line) } else { line });
+        out.push('\n');
+    }
+    out
+}
+
+/// The heading of a column of energy: what is not measured says so.
+pub(super) fn joules_heading(provenance: Option<Provenance>) -> &'static str {
+    match provenance {
+        Some(Provenance::Estimated) => "joules (est.)",
+        Some(Provenance::Assumed) => "joules (assumed)",
+        Some(Provenance::Measured | Provenance::Attributed) | None => "joules",
+    }
+}
+
+/// The table of groups of threads.
+fn group_lines(profile: &Profile, view: &View, options: &ReportOptions) -> Vec<String> {
+    let name = match options.by {
+        GroupBy::Process => "command",
+        GroupBy::Exec => "program",
+        by => by.name(),
+    };
+    let mut columns = vec![
+        (joules_heading(profile.provenance()), Align::Right),
+        ("±95 %", Align::Right),
+        ("watts", Align::Right),
+        ("share %", Align::Right),
+        ("CPU s", Align::Right),
+    ];
+    match options.by {
+        GroupBy::Process => columns.push(("PID", Align::Right)),
+        GroupBy::Thread => columns.extend([("PID", Align::Right), ("TID", Align::Right)]),
+        _ => {}
+    }
+    columns.push((name, Align::Left));
+    let rows: Vec<Vec<String>> =
+        view.rows.iter().map(|row| group_cells(profile, view, options.by, row)).collect();
+    table::lines(&columns, &rows, options.width)
+}
+
+/// The cells of one group.
+fn group_cells(profile: &Profile, view: &View, by: GroupBy, row: &Row) -> Vec<String> {
+    let number = |id: Option<u32>| id.map_or_else(String::new, |id| id.to_string());
+    let known = profile.provenance().map(|_| row.energy);
+    let mut cells = vec![
+        known.map_or_else(|| UNKNOWN.to_owned(), scale::energy),
+        row.error.filter(|_| known.is_some()).map_or_else(String::new, scale::error_95),
+        known.map_or_else(String::new, |energy| {
+            scale::power(energy.joules() / profile.span.duration)
+        }),
+        row.share(&view.total).map_or_else(String::new, scale::percent),
+        row.oncpu.map_or_else(String::new, scale::seconds),
+    ];
+    match by {
+        GroupBy::Process => cells.push(number(row.pid)),
+        GroupBy::Thread => cells.extend([number(row.pid), number(row.tid)]),
+        _ => {}
+    }
+    cells.push(format!("{}{}", INDENT.repeat(row.depth.min(DEEPEST)), printable(&row.name)));
+    cells
+}
+
+/// The table of domains.
+fn domain_lines(profile: &Profile, width: usize) -> Vec<String> {
+    let columns = [
+        (joules_heading(profile.provenance()), Align::Right),
+        ("±95 %", Align::Right),
+        ("watts", Align::Right),
+        ("attributed", Align::Right),
+        ("idle", Align::Right),
+        ("unattributed", Align::Right),
+        ("domain", Align::Left),
+    ];
+    let rows: Vec<Vec<String>> = profile
+        .domains
+        .iter()
+        .map(|(domain, account)| {
+            let name = domain.to_string();
+            if account.known == 0 {
+                let mut cells = vec![String::new(); columns.len() - 1];
+                UNKNOWN.clone_into(&mut cells[0]);
+                cells.push(name);
+                return cells;
+            }
+            let note = if account.in_total { "" } else { " (not in the total)" };
+            let ledger = &account.ledger;
+            vec![
+                scale::energy(ledger.measured),
+                scale::error_95(account.error()),
+                scale::power(ledger.measured.joules() / account.covered),
+                scale::energy(ledger.attributed),
+                scale::energy(ledger.idle),
+                scale::energy(ledger.unattributed),
+                format!("{name}{note}"),
+            ]
+        })
+        .collect();
+    table::lines(&columns, &rows, width)
+}
+
+/// The terminal's colours, or none.
+#[derive(Clone, Copy, Debug)]
+struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    fn heading(self, line: &str) -> String {
+        self.wrap("1", line)
+    }
+
+    fn dim(self, line: &str) -> String {
+        self.wrap("2", line)
+    }
+
+    fn warning(self, line: &str) -> String {
+        self.wrap("1;33", line)
+    }
+
+    /// ECMA-48 "select graphic rendition" around a line.
+    fn wrap(self, rendition: &str, line: &str) -> String {
+        if self.on { format!("\u{1b}[{rendition}m{line}\u{1b}[0m") } else { line.to_owned() }
+    }
+}
