@@ -89,11 +89,31 @@ pub enum IdlePolicy {
 }
 
 impl IdlePolicy {
+    /// Every policy, in the order shown.
+    pub const ALL: [Self; 1] = [Self::Separate];
+
     /// The name in options and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Separate => "separate",
         }
+    }
+}
+
+/// A name that is no idle policy of ours.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{name:?} is no idle policy: expected {}", IdlePolicy::ALL.map(IdlePolicy::name).join(", "))]
+pub struct ParseIdlePolicyError {
+    name: String,
+}
+
+impl FromStr for IdlePolicy {
+    type Err = ParseIdlePolicyError;
+    fn from_str(name: &str) -> Result<Self, ParseIdlePolicyError> {
+        Self::ALL
+            .into_iter()
+            .find(|policy| policy.name() == name)
+            .ok_or_else(|| ParseIdlePolicyError { name: name.to_owned() })
     }
 }
 

@@ -24,9 +24,7 @@ use crate::trace::{Existing, Owner, Session, TraceError, TraceSize};
 use crate::units::Nanoseconds;
 
 pub use privileges::PrivilegeError;
-pub use procfs::Procfs;
 pub use recorder::record;
-pub use residency::ResidencyBook;
 pub use target::TargetError;
 
 /// What to record.

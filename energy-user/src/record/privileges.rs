@@ -22,7 +22,7 @@ const KEPT: [Capability; 5] = [
 pub struct PrivilegeError(#[from] caps::errors::CapsError);
 
 /// Gives up every capability but [`KEPT`], for this thread and those it will start.
-pub fn drop_unneeded() -> Result<(), PrivilegeError> {
+pub(super) fn drop_unneeded() -> Result<(), PrivilegeError> {
     let permitted = caps::read(None, CapSet::Permitted)?;
     let kept: CapsHashSet = KEPT.into_iter().filter(|kept| permitted.contains(kept)).collect();
     caps::set(None, CapSet::Effective, &kept)?;

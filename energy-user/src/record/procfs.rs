@@ -12,33 +12,33 @@ const TICKS_PER_SECOND: u64 = 100;
 
 /// A process as `/proc` shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ProcessFacts {
+pub(super) struct ProcessFacts {
     /// The process that created it.
-    pub parent_tgid: u32,
+    pub(super) parent_tgid: u32,
     /// The program's path; none for kernel threads.
-    pub exe: Option<String>,
+    pub(super) exe: Option<String>,
     /// The command line.
-    pub cmdline: Option<String>,
+    pub(super) cmdline: Option<String>,
     /// The real user id.
-    pub uid: Option<u32>,
+    pub(super) uid: Option<u32>,
     /// The cgroup's path.
-    pub cgroup: Option<String>,
+    pub(super) cgroup: Option<String>,
 }
 
 /// A thread as `/proc` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ThreadFacts {
+pub(super) struct ThreadFacts {
     /// Its process.
-    pub tgid: u32,
+    pub(super) tgid: u32,
     /// Its name.
-    pub comm: String,
+    pub(super) comm: String,
     /// When it was created, to a hundredth of a second.
-    pub start: MonotonicTime,
+    pub(super) start: MonotonicTime,
 }
 
 /// A place to read `/proc` from.
 #[derive(Clone, Debug)]
-pub struct Procfs {
+pub(super) struct Procfs {
     root: PathBuf,
 }
 
@@ -50,17 +50,17 @@ impl Default for Procfs {
 
 impl Procfs {
     /// All processes, in no order.
-    pub fn processes(&self) -> Vec<u32> {
+    pub(super) fn processes(&self) -> Vec<u32> {
         numbered_entries(&self.root)
     }
 
     /// The threads of a process, in no order; none when it is gone.
-    pub fn threads(&self, tgid: u32) -> Vec<u32> {
+    pub(super) fn threads(&self, tgid: u32) -> Vec<u32> {
         numbered_entries(&self.root.join(format!("{tgid}/task")))
     }
 
     /// A process; `None` when it is gone.
-    pub fn process(&self, tgid: u32) -> Option<ProcessFacts> {
+    pub(super) fn process(&self, tgid: u32) -> Option<ProcessFacts> {
         let directory = self.root.join(tgid.to_string());
         let stat = fs::read(directory.join("stat")).ok()?;
         Some(ProcessFacts {
@@ -73,19 +73,19 @@ impl Procfs {
     }
 
     /// The path of a process's program; `None` for kernel threads and when it is gone.
-    pub fn exe(&self, tgid: u32) -> Option<String> {
+    pub(super) fn exe(&self, tgid: u32) -> Option<String> {
         let path = fs::read_link(self.root.join(format!("{tgid}/exe"))).ok()?;
         let path = path.to_string_lossy();
         Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
     }
 
     /// The path of a process's cgroup.
-    pub fn cgroup(&self, tgid: u32) -> Option<String> {
+    pub(super) fn cgroup(&self, tgid: u32) -> Option<String> {
         cgroup_path(&fs::read_to_string(self.root.join(format!("{tgid}/cgroup"))).ok()?)
     }
 
     /// A thread; `None` when it is gone.
-    pub fn thread(&self, tid: u32) -> Option<ThreadFacts> {
+    pub(super) fn thread(&self, tid: u32) -> Option<ThreadFacts> {
         // A thread's own directory exists under its tid too, though listings leave it out.
         let directory = self.root.join(tid.to_string());
         let status = fs::read_to_string(directory.join("status")).ok()?;
@@ -102,14 +102,14 @@ impl Procfs {
     }
 
     /// The kernel's own count of a thread's time on CPUs, from `schedstat`.
-    pub fn cpu_time(&self, tgid: u32, tid: u32) -> Option<Nanoseconds> {
+    pub(super) fn cpu_time(&self, tgid: u32, tid: u32) -> Option<Nanoseconds> {
         let text = fs::read_to_string(self.root.join(format!("{tgid}/task/{tid}/schedstat"))).ok()?;
         text.split_whitespace().next()?.parse().ok().map(Nanoseconds::new)
     }
 }
 
 /// Cgroups of the unified hierarchy by id: a directory's inode number is its cgroup's id.
-pub fn unified_cgroups(mountinfo: &Path) -> Vec<(u64, String)> {
+pub(super) fn unified_cgroups(mountinfo: &Path) -> Vec<(u64, String)> {
     let Some(mount) = fs::read_to_string(mountinfo).ok().and_then(|text| unified_mount(&text))
     else {
         return Vec::new();

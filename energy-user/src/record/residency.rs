@@ -8,7 +8,7 @@ use crate::units::{MonotonicTime, Nanoseconds};
 
 /// On-CPU time of all CPUs, cut at the lines of the grid.
 #[derive(Debug)]
-pub struct ResidencyBook {
+pub(super) struct ResidencyBook {
     grid: Grid,
     start: MonotonicTime,
     cpus: BTreeMap<u16, Cursor>,
@@ -32,19 +32,19 @@ struct Spent {
 
 impl ResidencyBook {
     /// An empty book: charging begins at `start`.
-    pub fn new(grid: Grid, start: MonotonicTime) -> Self {
+    pub(super) fn new(grid: Grid, start: MonotonicTime) -> Self {
         Self { grid, start, cpus: BTreeMap::new(), rows: BTreeMap::new() }
     }
 
     /// Where charging of `cpu` has got to.
-    pub fn charged_to(&self, cpu: u16) -> MonotonicTime {
+    pub(super) fn charged_to(&self, cpu: u16) -> MonotonicTime {
         self.cpus.get(&cpu).map_or(self.start, |cursor| cursor.charged_to)
     }
 
     /// Charges `thread` with the time on `cpu` from where charging has got to until `until`, which
     /// is a switch out of it or, for a thread that runs on, merely how far time has come.
     /// Nothing happens where that lies in the past.
-    pub fn charge(&mut self, cpu: u16, thread: ThreadId, until: MonotonicTime, switched_out: bool) {
+    pub(super) fn charge(&mut self, cpu: u16, thread: ThreadId, until: MonotonicTime, switched_out: bool) {
         let (grid, start) = (self.grid, self.start);
         let cursor = self.cpus.entry(cpu).or_insert_with(|| Cursor {
             charged_to: start,
@@ -72,7 +72,7 @@ impl ResidencyBook {
     }
 
     /// The rows of every window before `window`, in order of window, thread and CPU.
-    pub fn take_before(&mut self, window: u32) -> Vec<(u32, Vec<Residency>)> {
+    pub(super) fn take_before(&mut self, window: u32) -> Vec<(u32, Vec<Residency>)> {
         let kept = self.rows.split_off(&window);
         let taken = std::mem::replace(&mut self.rows, kept);
         taken
@@ -85,7 +85,7 @@ impl ResidencyBook {
     }
 
     /// Ends the last window on every CPU, wherever it has got to.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         for (cpu, cursor) in &mut self.cpus {
             if !cursor.spent.is_empty() {
                 cursor.close_window(*cpu, &mut self.rows);

@@ -20,11 +20,11 @@ const AFTERLIFE: Nanoseconds = Nanoseconds::from_millis(2_000);
 
 /// Which processes the recording is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roots {
+pub(super) struct Roots {
     /// Process ids.
-    pub tgids: HashSet<u32>,
+    pub(super) tgids: HashSet<u32>,
     /// Whether their descendants belong to them.
-    pub inherit: bool,
+    pub(super) inherit: bool,
 }
 
 /// A task's current and former incarnations, by its address.
@@ -56,7 +56,7 @@ struct Process {
 
 /// The threads seen so far that still matter.
 #[derive(Debug)]
-pub struct Tasks {
+pub(super) struct Tasks {
     procfs: Procfs,
     roots: Roots,
     tasks: HashMap<u64, Task>,
@@ -74,7 +74,7 @@ pub struct Tasks {
 
 impl Tasks {
     /// The processes that live now, and which of them are targets.
-    pub fn scan(procfs: Procfs, roots: Roots, cgroups: Vec<(u64, String)>) -> Self {
+    pub(super) fn scan(procfs: Procfs, roots: Roots, cgroups: Vec<(u64, String)>) -> Self {
         let mut tasks = Self {
             procfs,
             roots,
@@ -103,18 +103,18 @@ impl Tasks {
     }
 
     /// Makes a process a target that was started after the scan.
-    pub fn add_root(&mut self, tgid: u32) {
+    pub(super) fn add_root(&mut self, tgid: u32) {
         self.roots.tgids.insert(tgid);
     }
 
     /// Threads whose name was never learnt.
-    pub fn unnamed(&self) -> u64 {
+    pub(super) fn unnamed(&self) -> u64 {
         self.unnamed
     }
 
     /// The thread that the switch log calls (`address`, `tid`), and until when it is that one: at
     /// `from` itself, and up to `until` unless it becomes another program in between.
-    pub fn resolve(
+    pub(super) fn resolve(
         &mut self,
         address: u64,
         tid: u32,
@@ -147,12 +147,12 @@ impl Tasks {
     }
 
     /// The tid of the task at `address`, if it has been seen.
-    pub fn tid_at(&self, address: u64) -> Option<u32> {
+    pub(super) fn tid_at(&self, address: u64) -> Option<u32> {
         self.tasks.get(&address).and_then(|task| task.incarnations.last()).map(|last| last.tid)
     }
 
     /// Takes note of an event.
-    pub fn apply(&mut self, event: TaskEvent) {
+    pub(super) fn apply(&mut self, event: TaskEvent) {
         let at = event.at;
         match event.change {
             TaskChange::Fork { address, tid, tgid, start, parent_tgid, comm } => {
@@ -174,7 +174,7 @@ impl Tasks {
     }
 
     /// The threads that are new or changed since the last call.
-    pub fn take_changed(&mut self) -> Vec<(ThreadId, ThreadInfo)> {
+    pub(super) fn take_changed(&mut self) -> Vec<(ThreadId, ThreadInfo)> {
         let mut changed: Vec<_> = self.changed.drain().collect();
         changed.sort_unstable();
         changed
@@ -185,7 +185,7 @@ impl Tasks {
 
     /// Forgets incarnations and threads that no interval after `now` can belong to. Call it after
     /// [`Self::take_changed`].
-    pub fn forget_before(&mut self, now: MonotonicTime) {
+    pub(super) fn forget_before(&mut self, now: MonotonicTime) {
         let threads = &mut self.threads;
         self.tasks.retain(|_, task| {
             let past = task.incarnations.iter().rposition(|one| one.from + AFTERLIFE < now);
@@ -202,14 +202,6 @@ impl Tasks {
         });
         self.processes
             .retain(|_, process| process.exited.is_none_or(|exited| exited + AFTERLIFE >= now));
-    }
-
-    /// Whether all target processes that were there at the start, or were added, have exited.
-    pub fn targets_gone(&self) -> bool {
-        !self.roots.tgids.is_empty()
-            && self.roots.tgids.iter().all(|tgid| {
-                self.processes.get(tgid).is_none_or(|process| process.exited.is_some())
-            })
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one event")]

@@ -11,8 +11,8 @@ mod table;
 mod text;
 
 pub use json::{SCHEMA_VERSION, json};
-pub use scale::{duration, energy, error_95, exact_joules, percent, power, rfc3339, seconds, utc};
-pub use text::text;
+pub use scale::{bytes, duration, energy, error_95, exact_joules, percent, power, rfc3339, seconds, utc};
+pub use text::{summary, text};
 
 use crate::profile::{GroupBy, SortBy, ViewOptions};
 

@@ -14,6 +14,12 @@ pub fn energy(energy: Microjoules) -> String {
     scaled(energy.joules().get(), "J", 3)
 }
 
+/// A number of bytes to three digits: `12.3 kB`, `4.56 MB`.
+#[expect(clippy::cast_precision_loss, reason = "shown to three digits")]
+pub fn bytes(count: u64) -> String {
+    scaled(count as f64, "B", 3)
+}
+
 /// Power to three digits: `5.00 W`.
 pub fn power(power: Watts) -> String {
     scaled(power.get(), "W", 3)

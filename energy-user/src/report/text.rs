@@ -2,7 +2,7 @@
 
 use super::ReportOptions;
 use super::scale;
-use super::summary;
+use super::summary::lines as summary_lines;
 use super::table::{self, Align, printable};
 use crate::model::Provenance;
 use crate::profile::{GroupBy, Profile, Row, UserNames, View};
@@ -35,6 +35,22 @@ pub fn text(profile: &Profile, options: &ReportOptions, users: &UserNames<'_>) -
     for (line, row) in lines.zip(&view.rows) {
         let is_aside = row.kind.is_remainder() || !row.kind.counts();
         out.push_str(&if is_aside { paint.dim(&line) } else { line });
+        out.push('\n');
+    }
+    out
+}
+
+/// What stands above the rows of a report, by itself: joules per domain, where they went, and what
+/// was lost on the way.
+pub fn summary(profile: &Profile, color: bool, width: usize) -> String {
+    let view = profile.view(&ReportOptions::default().view(), &|_| None);
+    head(profile, &view, width, Paint { on: color })
+}
+
+fn head(profile: &Profile, view: &View, width: usize, paint: Paint) -> String {
+    let mut out = String::new();
+    for line in summary_lines(profile, view, width) {
+        out.push_str(&if line.is_warning() { paint.warning(&line.text) } else { line.text });
         out.push('\n');
     }
     out
