@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The library's behaviour through its public API, one module per module of the library.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
@@ -8,3 +9,8 @@ mod report;
 mod support {
     pub(crate) mod in_memory;
 }
+=======
+//! suite
+
+mod trace;
+>>>>>>> trace

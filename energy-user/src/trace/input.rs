@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use arrow_schema::ArrowError;
@@ -20,7 +21,7 @@ use super::{SCHEMA_VERSION, TraceError};
 /// Rows decoded at once.
 const BATCH_ROWS: usize = 1 << 16;
 
-/// The rows of one file, batch by batch, in the file's order.
+/// The rows of one file, batch by batch, in the file's order. After an error it is not to be used.
 pub(super) struct TableInput<T> {
     path: PathBuf,
     batches: ParquetRecordBatchReader,
@@ -34,8 +35,10 @@ impl<T: Table> TableInput<T> {
         // The Parquet types alone say how to read: a writer's Arrow schema (large strings,
         // dictionaries, views) would only multiply the types to understand.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
-            .map_err(|error| parquet_error(path, &error))?;
+        let builder = contained(path, || {
+            ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+                .map_err(|error| parquet_error(path, &error))
+        })?;
         let metadata = builder.metadata().file_metadata();
         check_version(path, metadata)?;
         let parts_through =
@@ -50,11 +53,10 @@ impl<T: Table> TableInput<T> {
             builder.parquet_schema(),
             known.fields().iter().map(|column| column.name().as_str()),
         );
-        let batches = builder
-            .with_projection(mask)
-            .with_batch_size(BATCH_ROWS)
-            .build()
-            .map_err(|error| parquet_error(path, &error))?;
+        let batches = contained(path, || {
+            let builder = builder.with_projection(mask).with_batch_size(BATCH_ROWS);
+            builder.build().map_err(|error| parquet_error(path, &error))
+        })?;
         Ok(Self { path: path.to_owned(), batches, parts_through, table: PhantomData })
     }
 
@@ -68,12 +70,23 @@ impl<T: Table> Iterator for TableInput<T> {
     type Item = Result<Vec<T::Row>, TraceError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = match self.batches.next()? {
-            Ok(batch) => batch,
-            Err(error) => return Some(Err(arrow_error(&self.path, error))),
-        };
-        Some(T::decode(&Columns::of(&batch)).map_err(|why| foreign(&self.path, why)))
+        let (path, batches) = (&self.path, &mut self.batches);
+        let batch = contained(path, || {
+            batches.next().transpose().map_err(|error| arrow_error(path, error))
+        });
+        let rows = |batch| T::decode(&Columns::of(&batch)).map_err(|why| foreign(path, why));
+        batch.transpose().map(|batch| batch.and_then(rows))
     }
+}
+
+/// The Parquet library panics on some damaged pages (an overlong integer, for one). What it was
+/// reading with is given up after that, so nothing half-changed is seen.
+fn contained<R>(
+    path: &Path,
+    read: impl FnOnce() -> Result<R, TraceError>,
+) -> Result<R, TraceError> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(damaged(path, "its pages make no sense")))
 }
 
 fn check_version(path: &Path, metadata: &FileMetaData) -> Result<(), TraceError> {

@@ -83,7 +83,7 @@ impl<'a> Columns<'a> {
                 let tick = tick.ok_or(ColumnError::Null(column))?;
                 tick.checked_mul(nanos_per_tick)
                     .map(WallTime::from_epoch_nanos)
-                    .ok_or_else(|| impossible(column, tick))
+                    .ok_or_else(|| impossible(column, &tick))
             })
             .collect()
     }
@@ -116,7 +116,7 @@ impl<'a> Columns<'a> {
     pub(super) fn parsed<T: FromStr>(&self, column: &'static str) -> Result<Vec<T>, ColumnError> {
         self.texts(column)?
             .into_iter()
-            .map(|text| text.parse().map_err(|_| impossible(column, format!("{text:?}"))))
+            .map(|text| text.parse().map_err(|_| impossible(column, &format!("{text:?}"))))
             .collect()
     }
 
@@ -168,7 +168,7 @@ where
                 .map(|number| {
                     let wide: Option<i64> = number.try_into().ok();
                     wide.and_then(|wide| N::try_from(wide).ok())
-                        .ok_or_else(|| impossible(column, number))
+                        .ok_or_else(|| impossible(column, &number))
                 })
                 .transpose()
         })
@@ -179,7 +179,7 @@ fn wrong_type(column: &'static str, array: &ArrayRef) -> ColumnError {
     ColumnError::WrongType { column, found: array.data_type().to_string() }
 }
 
-fn impossible(column: &'static str, value: impl ToString) -> ColumnError {
+fn impossible(column: &'static str, value: &impl ToString) -> ColumnError {
     ColumnError::Impossible { column, value: value.to_string() }
 }
 

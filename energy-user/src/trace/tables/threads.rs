@@ -76,7 +76,7 @@ impl Table for Threads {
     /// `container` and `unit` follow from `cgroup` and are not read back.
     fn decode(columns: &Columns<'_>) -> Result<Vec<Self::Row>, ColumnError> {
         let thread = columns.integers("thread")?;
-        let tgid = columns.integers("tgid")?;
+        let process = columns.integers("tgid")?;
         let tid = columns.integers("tid")?;
         let start = columns.integers("start_ns")?;
         let exit = columns.optional_integers("exit_ns")?;
@@ -91,7 +91,7 @@ impl Table for Threads {
         Ok((0..columns.rows())
             .map(|row| {
                 let info = ThreadInfo {
-                    tgid: tgid[row],
+                    tgid: process[row],
                     tid: tid[row],
                     start: MonotonicTime::from_nanos(start[row]),
                     exit: exit[row].map(MonotonicTime::from_nanos),
