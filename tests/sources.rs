@@ -357,9 +357,9 @@ fn a_simulated_tree_measures_what_its_truth_says() {
     let busy = Busy::start();
     let layout = Layout {
         loads: vec![Load { pid: busy.0.id(), watts: 20.0, package: 0 }],
-        // Turns after 128 J, of which 3 J are left.
+        // Turns after 128 J, of which 13 J are left.
         register_bits: 21,
-        start_uj: 125_000_000,
+        start_uj: 115_000_000,
         ..Layout::default()
     };
     let running = Running::start(directory.path(), &layout);
