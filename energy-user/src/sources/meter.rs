@@ -97,12 +97,17 @@ impl Meter {
         }
     }
 
+    /// Whether the counter has been read at `time` or later.
+    pub fn has_reached(&self, time: MonotonicTime) -> bool {
+        self.latest_reading.is_some_and(|latest| latest >= time)
+    }
+
     /// The energy of `window`, or `None` while no reading at or after its end is in.
     ///
     /// Ask for windows in order: readings before the end of a window that was given are forgotten.
     /// The sample's energy is `None`, and its flags say why, where the window touches unknown time.
     pub fn energy_of(&mut self, window: &Window) -> Option<EnergySample> {
-        if self.latest_reading? < window.end {
+        if !self.has_reached(window.end) {
             return None;
         }
         let energy = self.known_energy(window);
