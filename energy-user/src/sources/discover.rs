@@ -88,19 +88,19 @@ fn remedy_without_zones(options: &SourceOptions, facts: &HostFacts) -> String {
     if let Some(hypervisor) = &facts.virtualisation {
         return format!(
             "this is a virtual machine ({hypervisor}) and its host shows it no counters: ask the host to \
-             export its /sys/class/powercap into the guest (a read-only virtiofs or 9p share, as \
-             `scaphandre qemu` writes it), then pass --powercap-root DIR; or measure on the host"
+             share its /sys/class/powercap read-only with the guest (virtiofs, 9p), mount it and pass \
+             --powercap-root DIR; or measure on the host"
         );
     }
     match facts.vendor {
-        // Fam17h and Fam19h: Linux 5.11, drivers/powercap/intel_rapl_common.c, `rapl_ids`.
+        // Families 17h and 19h: Linux 5.11, drivers/powercap/intel_rapl_common.c, `rapl_ids`.
         CpuVendor::Amd | CpuVendor::Hygon if !facts.kernel_at_least(5, 11) => format!(
             "kernel {} has no powercap zones for {} processors: upgrade to 5.11 or newer",
             facts.kernel, facts.vendor
         ),
-        // Linux 6.13 and stable kernels with "powercap: intel_rapl: Add support for AMD family 1Ah".
-        CpuVendor::Amd if facts.family == Some(0x1a) && !module(facts, "intel_rapl_msr") => {
-            "sudo modprobe intel_rapl_msr; on family 1Ah (Zen 5) this needs a kernel from 6.12 or 6.13 on"
+        CpuVendor::Amd if facts.family == Some(0x1a) => {
+            "sudo modprobe intel_rapl_msr; if it finds nothing, this kernel does not know family 1Ah (Zen 5) \
+             yet: upgrade it"
                 .to_owned()
         }
         CpuVendor::Intel | CpuVendor::Amd | CpuVendor::Hygon

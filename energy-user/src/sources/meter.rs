@@ -224,7 +224,7 @@ impl Meter {
         if before.is_none_or(|last| last.at < window.end) {
             unknown = unknown.with(self.pending).with(CounterFlags::GAP);
         }
-        if !unknown.is_empty() {
+        if !unknown.is_empty() || self.points.len() < 2 {
             return Err(informing.with(unknown));
         }
         let (start, end) = (self.edge(window.start), self.edge(window.end));

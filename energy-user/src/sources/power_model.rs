@@ -219,15 +219,16 @@ fn gibibytes(bytes: u64) -> f64 {
 
 fn note(facts: &HostFacts, basis: &Basis, per_gigabyte: f64, gibibytes: f64) -> String {
     let cpu_model = facts.cpu_model.as_deref().unwrap_or("unknown");
-    let mut note = format!(
-        "no energy counter here: package energy is ESTIMATED as {}",
-        basis.in_words(cpu_model)
-    );
-    if gibibytes > 0.0 {
-        note += &format!(", and memory as a constant {per_gigabyte} W/GB × {gibibytes:.1} GB");
-    }
-    note.push_str("; treat joules as an order of magnitude and their shares as firmer");
-    note
+    let package = basis.in_words(cpu_model);
+    let memory = if gibibytes > 0.0 {
+        format!(", and memory as a constant {per_gigabyte} W/GB × {gibibytes:.1} GB")
+    } else {
+        String::new()
+    };
+    format!(
+        "no energy counter here: package energy is ESTIMATED as {package}{memory}; treat joules as an order of \
+         magnitude and shares of them as firmer"
+    )
 }
 
 #[cfg(test)]

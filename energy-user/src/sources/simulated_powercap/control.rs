@@ -90,8 +90,8 @@ fn parse(line: &str) -> Option<Command> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let fault = |zone: &str, fault| Some(Command::Fault { zone: zone.to_owned(), fault });
     match *words.as_slice() {
-        ["load", pid, watts] => load(pid, watts, "0"),
-        ["load", pid, watts, package] => load(pid, watts, package),
+        ["load", pid, watts] => Load::checked(pid, watts, "0").map(Command::Load),
+        ["load", pid, watts, package] => Load::checked(pid, watts, package).map(Command::Load),
         ["stale", zone, time] => {
             let milliseconds = time.strip_suffix("ms").unwrap_or(time).parse().ok()?;
             fault(zone, Fault::Stale(Nanoseconds::from_millis(milliseconds)))
@@ -104,11 +104,6 @@ fn parse(line: &str) -> Option<Command> {
         ["restore", zone] => fault(zone, Fault::Restore),
         _ => None,
     }
-}
-
-fn load(pid: &str, watts: &str, package: &str) -> Option<Command> {
-    let watts = watts.parse().ok().filter(|watts| (0.0..=10_000.0).contains(watts))?;
-    Some(Command::Load(Load { pid: pid.parse().ok()?, watts, package: package.parse().ok()? }))
 }
 
 #[cfg(test)]

@@ -1,5 +1,10 @@
 //! What a simulated machine looks like: its zones, and what draws how much.
 
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use thiserror::Error;
+
 use super::SimulationError;
 use crate::model::{Domain, DomainId};
 use crate::units::Nanoseconds;
@@ -10,6 +15,9 @@ const PACKAGE_UNIT_NJ: u64 = 61_035;
 const DRAM_UNIT_NJ: u64 = 15_300;
 /// `psys` of Sapphire Rapids.
 const COARSE_PSYS_UNIT_NJ: u64 = 1_000_000_000;
+
+/// What anything may draw, in watts.
+const WATTS: RangeInclusive<f64> = 0.0..=10_000.0;
 
 /// A simulated machine. Watts are rounded to whole microwatts.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +84,31 @@ pub struct Load {
     pub package: u16,
 }
 
+/// A load that is not of the form `PID=WATTS` or `PID=WATTS@PACKAGE`.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{0:?} is no load: write PID=WATTS or PID=WATTS@PACKAGE, e.g. 1234=12.5@0")]
+pub struct ParseLoadError(String);
+
+impl FromStr for Load {
+    type Err = ParseLoadError;
+    fn from_str(text: &str) -> Result<Self, ParseLoadError> {
+        let parse = || {
+            let (pid, draw) = text.split_once('=')?;
+            let (watts, package) = draw.split_once('@').unwrap_or((draw, "0"));
+            Self::checked(pid, watts, package)
+        };
+        parse().ok_or_else(|| ParseLoadError(text.to_owned()))
+    }
+}
+
+impl Load {
+    /// From its parts as words; `None` where one is no number or watts are not from 0 to 10000.
+    pub(super) fn checked(pid: &str, watts: &str, package: &str) -> Option<Self> {
+        let watts = watts.parse().ok().filter(|watts| WATTS.contains(watts))?;
+        Some(Self { pid: pid.parse().ok()?, watts, package: package.parse().ok()? })
+    }
+}
+
 /// What the memory of a package draws.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DramPower {
@@ -124,7 +157,7 @@ impl Layout {
         watts.extend(self.loads.iter().map(|load| load.watts));
         watts.extend(self.dram.iter().flat_map(|dram| [dram.static_watts, dram.watts_per_cpu]));
         watts.extend(self.psys.iter().map(|psys| psys.extra_watts));
-        if watts.iter().any(|watts| !(0.0..=10_000.0).contains(watts)) {
+        if watts.iter().any(|watts| !WATTS.contains(watts)) {
             return refuse("watts are numbers from 0 to 10000");
         }
         Ok(())
@@ -177,5 +210,44 @@ impl Layout {
             top += 1;
         }
         zones
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_is_written_as_pid_watts_and_package() {
+        assert_eq!("12=7.5".parse(), Ok(Load { pid: 12, watts: 7.5, package: 0 }));
+        assert_eq!("12=7.5@1".parse(), Ok(Load { pid: 12, watts: 7.5, package: 1 }));
+        for wrong in ["12", "x=7", "12=-7", "12=NaN", "12=7@"] {
+            assert!(wrong.parse::<Load>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn zones_are_nested_and_named_as_the_kernel_does() {
+        let layout = Layout {
+            dies_per_socket: 2,
+            dram: Some(DramPower { static_watts: 1.0, watts_per_cpu: 0.5 }),
+            psys: Some(PsysPower { extra_watts: 3.0, whole_joules: true }),
+            ..Layout::default()
+        };
+        let zones: Vec<String> = layout
+            .zones()
+            .into_iter()
+            .map(|zone| format!("{} {}", zone.directory, zone.name))
+            .collect();
+        assert_eq!(
+            zones,
+            [
+                "intel-rapl:0 psys",
+                "intel-rapl:1 package-0-die-0",
+                "intel-rapl:1/intel-rapl:1:0 dram",
+                "intel-rapl:2 package-0-die-1",
+                "intel-rapl:2/intel-rapl:2:0 dram",
+            ]
+        );
     }
 }

@@ -26,7 +26,7 @@ use thiserror::Error;
 
 use self::control::{Command, ControlFile};
 use self::cpu_clock::{MachineClock, ProcessClock};
-pub use self::layout::{DramPower, Layout, Load, PsysPower};
+pub use self::layout::{DramPower, Layout, Load, ParseLoadError, PsysPower};
 use self::power_law::PowerLaw;
 pub use self::truth::{LoadTruth, Truth};
 use self::zone_file::ZoneFile;
