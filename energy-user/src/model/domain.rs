@@ -57,7 +57,10 @@ impl fmt::Display for Domain {
 
 /// A name that is no domain of ours.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("{0:?} is no energy domain: expected package, core, uncore, dram or psys")]
+#[error(
+    "{0:?} is no energy domain: expected package, core, uncore, dram or psys, and where needed a \
+     socket and die as in package-0 or package-1-die-0"
+)]
 pub struct ParseDomainError(String);
 
 impl FromStr for Domain {
@@ -105,6 +108,21 @@ impl DomainId {
             (Some(_), None) => false,
         };
         socket && die
+    }
+}
+
+impl FromStr for DomainId {
+    type Err = ParseDomainError;
+    /// From the form it is shown in: `package-0`, `package-1-die-0`, `dram`.
+    fn from_str(text: &str) -> Result<Self, ParseDomainError> {
+        let invalid = || ParseDomainError(text.to_owned());
+        let number = |text: &str| text.parse().map_err(|_| invalid());
+        let (name, rest) = text.split_once('-').map_or((text, None), |(n, rest)| (n, Some(rest)));
+        let domain = name.parse().map_err(|_| invalid())?;
+        let Some(rest) = rest else { return Ok(Self::of_machine(domain)) };
+        let (socket, die) = rest.split_once("-die-").map_or((rest, None), |(s, d)| (s, Some(d)));
+        let die = die.map(number).transpose()?;
+        Ok(Self { domain, socket: Some(number(socket)?), die })
     }
 }
 
@@ -171,6 +189,9 @@ mod tests {
     fn a_domain_id_reads_like_a_powercap_zone() {
         let die = DomainId { domain: Domain::Package, socket: Some(1), die: Some(0) };
         assert_eq!(die.to_string(), "package-1-die-0");
+        assert_eq!("package-1-die-0".parse(), Ok(die));
+        assert_eq!("psys".parse(), Ok(DomainId::of_machine(Domain::Psys)));
+        assert!("package-x".parse::<DomainId>().is_err());
         assert_eq!("dram".parse(), Ok(Domain::Dram));
         assert!("gpu0".parse::<Domain>().is_err());
     }

@@ -1,1 +1,20 @@
-//! profile
+//! A profile: the energy of a recording by thread and domain, and the ledgers it closes with.
+//!
+//! **You give** attributed windows, one after the other, and the residency they were made from.
+//! **You get** who used what: by process, thread, program, cgroup, container, unit, user or domain.
+//! **It is not** a report: nothing is rounded here, and nothing is printed.
+
+mod account;
+mod facts;
+mod group;
+mod name;
+mod process;
+mod tree;
+mod uncertainty;
+mod view;
+
+pub use account::{Charge, DomainAccount, Method, Profile, ProfileBuilder, Span, ThreadAccount};
+pub use facts::{BpfFacts, Facts, SourceFacts, Targets};
+pub use group::{GroupBy, ParseGroupByError};
+pub use uncertainty::{ErrorSum, StandardError};
+pub use view::{ParseSortByError, Row, RowKind, SortBy, UserNames, View, ViewOptions};

@@ -1,1 +1,34 @@
-//! sources
+//! Where joules come from: counters that measure them, and a model where nothing does.
+//!
+//! A source is an [`EnergySource`]: it knows how to read a set of counters and what they cover.
+//! A [`Meter`] per counter turns readings into the energy of windows. [`discover`] looks at a machine
+//! and says which sources it has, and what is missing for better ones.
+//! A new source is one file here and one line in `discover.rs`.
+
+mod counter;
+mod cpu_architecture;
+mod cpu_name;
+mod discover;
+mod finding;
+mod host_facts;
+mod meter;
+mod power_model;
+mod power_table;
+mod rapl_powercap;
+mod rapl_zone;
+pub mod simulated_powercap;
+mod source_error;
+mod wrapping_counter;
+
+pub use counter::{ClockFn, CounterReading, CounterSpec, EnergySource};
+pub use cpu_name::comparable_name;
+pub use discover::{DEFAULT_POWERCAP_ROOT, Discovery, SourceOptions, discover};
+pub use finding::{Finding, FindingState};
+pub use host_facts::{CpuVendor, HostFacts};
+pub use meter::Meter;
+pub use power_model::PowerModel;
+pub use power_table::{
+    CpuPower, FamilyPower, ModelConstant, TableError, cpu_powers, family_powers, model_constants,
+};
+pub use rapl_powercap::{PowercapZones, RaplPowercap};
+pub use source_error::SourceError;

@@ -1,0 +1,5 @@
+//! The programs, one file per thing they watch.
+
+mod cgroup;
+mod sched_switch;
+mod task_lifecycle;

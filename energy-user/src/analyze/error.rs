@@ -1,0 +1,61 @@
+//! Why a recording could not be analysed.
+
+use std::error::Error;
+
+use thiserror::Error;
+
+use crate::model::DomainId;
+use crate::units::Nanoseconds;
+
+/// Why a recording could not be analysed, and what to do about it.
+#[derive(Debug, Error)]
+pub enum AnalyzeError {
+    /// The recording could not be read; its own words.
+    #[error(transparent)]
+    Recording(Box<dyn Error + Send + Sync>),
+    /// The recording was cut off before its first window.
+    #[error("cannot analyse the recording: it has no whole window; record for longer")]
+    NoWindows,
+    /// Nothing told of energy.
+    #[error(
+        "cannot analyse the recording: it has no energy samples; \
+         `energy-prof doctor` says what this machine can measure"
+    )]
+    NoEnergy,
+    /// No window begins in the chosen part.
+    #[error(
+        "cannot analyse from {:.3} s to {:.3} s: no window begins there; \
+         the recording lasts {:.3} s, choose --from and --to within it",
+        .from.seconds(), .to.seconds(), .recorded.seconds()
+    )]
+    EmptyRange {
+        /// Where the part begins, since the recording's start.
+        from: Nanoseconds,
+        /// Where it ends.
+        to: Nanoseconds,
+        /// How long the recording is.
+        recorded: Nanoseconds,
+    },
+    /// A baseline was given for something that was not recorded.
+    #[error(
+        "cannot use the idle watts given for {domain}: the recording has no such domain; it has {}",
+        .present.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    UnknownDomain {
+        /// The domain given.
+        domain: DomainId,
+        /// The domains recorded.
+        present: Vec<DomainId>,
+    },
+    /// The residency table is not in the order of the windows.
+    #[error(
+        "cannot analyse the recording: a row of window {found} follows one of window {after} in its \
+         residency table; the trace was changed or is damaged, record again"
+    )]
+    OutOfOrder {
+        /// The window of the row that comes too late.
+        found: u32,
+        /// The window of the row before.
+        after: u32,
+    },
+}

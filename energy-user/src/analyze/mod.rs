@@ -1,0 +1,167 @@
+//! From a recording to a profile: baselines first, then each window divided, then added up.
+//!
+//! **You give** a [`Recording`] and the choices: model, idle policy, baselines, which part.
+//! **You get** a [`Profile`], or the charges window by window to be stored.
+//! **It is not** a new measurement: the same recording and choices give the same joules again.
+//!
+//! Residency is read twice and never held for more than a window and a batch.
+
+mod error;
+mod recording;
+mod store;
+mod trace;
+mod windows;
+
+use std::collections::BTreeMap;
+
+pub use error::AnalyzeError;
+pub use recording::Recording;
+pub use store::store_attributed;
+
+use crate::attribution::{
+    AttributedWindow, BaselineSearch, Baselines, IdlePolicy, ModelKind, Rules, attribute_window,
+};
+use crate::model::{DomainId, Topology};
+use crate::profile::{Method, Profile, ProfileBuilder};
+use crate::units::{MonotonicTime, Nanoseconds, Watts};
+use windows::{RecordedWindow, Tables, of_recording};
+
+/// The choices an analysis is made with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AnalyzeOptions {
+    /// How active energy is divided.
+    pub model: ModelKind,
+    /// What becomes of idle energy.
+    pub idle: IdlePolicy,
+    /// What domains draw when nothing runs, where the user knows; the rest is looked for.
+    pub given: BTreeMap<DomainId, Watts>,
+    /// The first instant looked at, since the recording's start. A window is looked at, whole, if
+    /// it begins at or after this and before [`Self::to`].
+    pub from: Option<Nanoseconds>,
+    /// The instant before which the last window looked at begins.
+    pub to: Option<Nanoseconds>,
+}
+
+/// Divides a recording's energy among its threads and adds it up.
+/// Baselines are looked for in the whole recording, whatever part is chosen.
+pub fn analyze<R: Recording>(
+    recording: &R,
+    options: &AnalyzeOptions,
+) -> Result<Profile, AnalyzeError> {
+    let plan = Plan::new(recording, options)?;
+    let facts = recording.facts();
+    let method = Method { model: options.model, idle: options.idle };
+    let recorded_windows = plan.tables.windows.len() as u64;
+    let mut profile = ProfileBuilder::new(facts, method, plan.start, recorded_windows);
+    for divided in plan.divide(recording, options)? {
+        let (divided, recorded) = divided?;
+        if recorded.residency_known {
+            profile.add(&divided, &recorded.residency);
+        } else {
+            profile.add_without_residency(&divided);
+        }
+    }
+    let threads = recording.threads().map_err(of_recording)?;
+    Ok(profile.finish(threads, &plan.tables.sources, &plan.baselines))
+}
+
+/// Divides a recording's energy among its threads and hands each window to `sink`, in order, to be
+/// stored. The same charges add up to [`analyze`]'s profile.
+///
+/// `sink`'s errors end the work and come back as they are.
+pub fn attribute<R, E>(
+    recording: &R,
+    options: &AnalyzeOptions,
+    mut sink: impl FnMut(AttributedWindow) -> Result<(), E>,
+) -> Result<(), E>
+where
+    R: Recording,
+    E: From<AnalyzeError>,
+{
+    let plan = Plan::new(recording, options)?;
+    for divided in plan.divide(recording, options)? {
+        sink(divided?.0)?;
+    }
+    Ok(())
+}
+
+/// What must be known of the whole recording before its windows can be divided.
+struct Plan {
+    tables: Tables,
+    start: MonotonicTime,
+    baselines: Baselines,
+}
+
+impl Plan {
+    /// Reads the small tables and looks for baselines in a first pass over the residency.
+    fn new<R: Recording>(recording: &R, options: &AnalyzeOptions) -> Result<Self, AnalyzeError> {
+        let tables = Tables::read(recording, &recording.facts().sources)?;
+        if let Some(domain) = options.given.keys().find(|id| !tables.sources.contains_key(id)) {
+            let present = tables.sources.keys().copied().collect();
+            return Err(AnalyzeError::UnknownDomain { domain: *domain, present });
+        }
+        let start = tables.windows.first().map(|window| window.start).unwrap_or_default();
+        let topology = recording.topology();
+        let baselines = find_baselines(&tables, recording, topology, &options.given)?;
+        let plan = Self { tables, start, baselines };
+        plan.check_range(options)?;
+        Ok(plan)
+    }
+
+    /// The chosen windows, divided, each with what was recorded of it.
+    fn divide<'a, R: Recording>(
+        &'a self,
+        recording: &'a R,
+        options: &'a AnalyzeOptions,
+    ) -> Result<
+        impl Iterator<Item = Result<(AttributedWindow, RecordedWindow<'a>), AnalyzeError>> + use<'a, R>,
+        AnalyzeError,
+    > {
+        let topology = recording.topology();
+        let AnalyzeOptions { model, idle, .. } = *options;
+        let rules = Rules { topology, baselines: &self.baselines, model, idle };
+        let chosen = self.tables.stream(recording)?.filter(|recorded| {
+            recorded.as_ref().map_or(true, |recorded| self.chooses(recorded.window.start, options))
+        });
+        Ok(chosen.map(move |recorded| {
+            let recorded = recorded?;
+            let RecordedWindow { window, energy, residency, .. } = &recorded;
+            Ok((attribute_window(window, energy, residency, &rules), recorded))
+        }))
+    }
+
+    /// Whether a window that begins there is looked at.
+    fn chooses(&self, window_start: MonotonicTime, options: &AnalyzeOptions) -> bool {
+        let at = window_start.since(self.start);
+        options.from.is_none_or(|from| at >= from) && options.to.is_none_or(|to| at < to)
+    }
+
+    /// Refuses a part of the recording in which no window begins.
+    fn check_range(&self, options: &AnalyzeOptions) -> Result<(), AnalyzeError> {
+        let windows = &self.tables.windows;
+        if windows.iter().any(|window| self.chooses(window.start, options)) {
+            return Ok(());
+        }
+        let recorded = windows.last().map(|last| last.end.since(self.start)).unwrap_or_default();
+        let from = options.from.unwrap_or_default();
+        Err(AnalyzeError::EmptyRange { from, to: options.to.unwrap_or(recorded), recorded })
+    }
+}
+
+/// The first pass. It is spared where every domain's baseline is given.
+fn find_baselines<R: Recording>(
+    tables: &Tables,
+    recording: &R,
+    topology: &Topology,
+    given: &BTreeMap<DomainId, Watts>,
+) -> Result<Baselines, AnalyzeError> {
+    if tables.sources.keys().all(|domain| given.contains_key(domain)) {
+        return Ok(Baselines::given(given));
+    }
+    let mut search = BaselineSearch::new(topology);
+    for recorded in tables.stream(recording)? {
+        let RecordedWindow { window, energy, residency, .. } = recorded?;
+        search.observe(&window, energy, &residency);
+    }
+    Ok(search.finish(given))
+}

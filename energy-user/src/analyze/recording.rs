@@ -1,0 +1,33 @@
+//! What a recording must be able to tell, wherever it is kept: a trace on disk, or memory in a test.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use crate::model::{EnergySample, Residency, ThreadId, ThreadInfo, Topology, Window};
+use crate::profile::Facts;
+
+/// A finished or unfinished recording that can be read more than once.
+pub trait Recording {
+    /// Why it cannot be read.
+    type Error: Error + Send + Sync + 'static;
+
+    /// About the recording.
+    fn facts(&self) -> Facts;
+
+    /// Where each CPU sits.
+    fn topology(&self) -> &Topology;
+
+    /// The windows, in any order.
+    fn windows(&self) -> Result<Vec<Window>, Self::Error>;
+
+    /// The energy samples, in any order; several sources may tell of one domain.
+    fn energy(&self) -> Result<Vec<EnergySample>, Self::Error>;
+
+    /// Who the threads were.
+    fn threads(&self) -> Result<BTreeMap<ThreadId, ThreadInfo>, Self::Error>;
+
+    /// Who ran, in the order of the windows, in batches of any size. Called once per pass.
+    fn residency(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Vec<Residency>, Self::Error>>, Self::Error>;
+}

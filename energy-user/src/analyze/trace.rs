@@ -1,0 +1,75 @@
+//! A trace on disk, as a recording that can be analysed.
+
+use std::collections::BTreeMap;
+
+use super::Recording;
+use crate::model::{EnergySample, Residency, ThreadId, ThreadInfo, Topology, Window};
+use crate::profile::{BpfFacts, Facts, SourceFacts, Targets};
+use crate::trace::{Ending, Session, Target, TraceError, TraceReader};
+use crate::units::Nanoseconds;
+
+impl Recording for TraceReader {
+    type Error = TraceError;
+
+    fn facts(&self) -> Facts {
+        let ending = self.ending();
+        facts(self.session(), ending.to_string(), !matches!(ending, Ending::CutOff { .. }))
+    }
+
+    fn topology(&self) -> &Topology {
+        &self.session().topology
+    }
+
+    fn windows(&self) -> Result<Vec<Window>, TraceError> {
+        self.windows()
+    }
+
+    fn energy(&self) -> Result<Vec<EnergySample>, TraceError> {
+        self.energy()
+    }
+
+    fn threads(&self) -> Result<BTreeMap<ThreadId, ThreadInfo>, TraceError> {
+        self.threads()
+    }
+
+    fn residency(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Vec<Residency>, TraceError>>, TraceError> {
+        self.residency()
+    }
+}
+
+fn facts(session: &Session, ending: String, complete: bool) -> Facts {
+    Facts {
+        tool: session.tool.clone(),
+        hostname: session.host.hostname.clone(),
+        kernel: session.host.kernel.clone(),
+        cpu_model: session.host.cpu_model.clone(),
+        cpus: session.host.cpus,
+        virtualisation: session.host.virtualisation.clone(),
+        window: Nanoseconds::new(session.window_ns),
+        sources: session
+            .sources
+            .iter()
+            .map(|source| SourceFacts {
+                name: source.name.clone(),
+                provenance: source.provenance,
+                note: source.note.clone(),
+            })
+            .collect(),
+        targets: match &session.target {
+            Target::All => Targets::All,
+            Target::Pids { pids } => Targets::Pids(pids.clone()),
+            Target::Command { argv, pid } => Targets::Command { argv: argv.clone(), pid: *pid },
+        },
+        recorder_tgid: session.recorder_tgid,
+        ending,
+        complete,
+        exit_code: session.exit_code,
+        losses: session.losses,
+        bpf: session.bpf.map(|bpf| BpfFacts {
+            runs: bpf.runs,
+            run_time: Nanoseconds::new(bpf.run_time_ns),
+        }),
+    }
+}

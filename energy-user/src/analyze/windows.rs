@@ -1,0 +1,165 @@
+//! The recording's tables, put together window by window.
+
+use std::collections::BTreeMap;
+
+use super::{AnalyzeError, Recording};
+use crate::model::{DomainId, EnergySample, Residency, ThreadId, Topology, Window};
+use crate::profile::SourceFacts;
+
+/// One window with all that was recorded of it.
+#[derive(Clone, Debug)]
+pub(super) struct RecordedWindow<'a> {
+    pub window: Window,
+    /// One sample for each domain that has one.
+    pub energy: &'a [EnergySample],
+    /// Who ran. Where nothing tells, [`ThreadId::LOST`] ran all the time on every CPU.
+    pub residency: Vec<Residency>,
+    /// Whether the recording tells who ran.
+    pub residency_known: bool,
+}
+
+/// The windows and energy samples of a recording, in order.
+#[derive(Clone, Debug)]
+pub(super) struct Tables {
+    pub windows: Vec<Window>,
+    pub energy: Vec<EnergySample>,
+    /// Which source's samples were taken for each domain.
+    pub sources: BTreeMap<DomainId, String>,
+}
+
+impl Tables {
+    /// Reads them.
+    pub(super) fn read<R: Recording>(
+        recording: &R,
+        sources: &[SourceFacts],
+    ) -> Result<Self, AnalyzeError> {
+        let mut windows = recording.windows().map_err(of_recording)?;
+        windows.sort_unstable_by_key(|window| window.index);
+        windows.dedup_by_key(|window| window.index);
+        if windows.is_empty() {
+            return Err(AnalyzeError::NoWindows);
+        }
+        let mut energy = recording.energy().map_err(of_recording)?;
+        let sources = chosen_sources(&energy, sources);
+        if sources.is_empty() {
+            return Err(AnalyzeError::NoEnergy);
+        }
+        energy.retain(|sample| sources.get(&sample.domain) == Some(&sample.source));
+        energy.sort_by_key(|sample| (sample.window, sample.domain));
+        energy.dedup_by_key(|sample| (sample.window, sample.domain));
+        Ok(Self { windows, energy, sources })
+    }
+
+    /// The windows one after the other, with who ran, in one pass over the residency.
+    pub(super) fn stream<'a, R: Recording>(
+        &'a self,
+        recording: &'a R,
+    ) -> Result<
+        impl Iterator<Item = Result<RecordedWindow<'a>, AnalyzeError>> + use<'a, R>,
+        AnalyzeError,
+    > {
+        let rows = recording.residency().map_err(of_recording)?;
+        let mut rows = InOrder { batches: rows, rows: Vec::new().into_iter(), last: 0, held: None };
+        let topology = recording.topology();
+        let mut energy = self.energy.as_slice();
+        Ok(self.windows.iter().map(move |window| {
+            let start = energy.partition_point(|sample| sample.window < window.index);
+            let end = energy.partition_point(|sample| sample.window <= window.index);
+            let of_window = &energy[start..end];
+            energy = &energy[end..];
+            let mut residency = rows.of_window(window.index)?;
+            let residency_known = !residency.is_empty();
+            if !residency_known {
+                residency = everything_lost(window, topology);
+            }
+            Ok(RecordedWindow { window: *window, energy: of_window, residency, residency_known })
+        }))
+    }
+}
+
+/// An error of the recording's own.
+pub(super) fn of_recording(error: impl std::error::Error + Send + Sync + 'static) -> AnalyzeError {
+    AnalyzeError::Recording(Box::new(error))
+}
+
+/// For each domain the source to believe: one that knows anything at all, then the firmest, then
+/// the first in the recording's list. Two sources of one domain tell of the same joules.
+fn chosen_sources(energy: &[EnergySample], listed: &[SourceFacts]) -> BTreeMap<DomainId, String> {
+    let mut ranks = BTreeMap::new();
+    for sample in energy {
+        let place = listed.iter().position(|source| source.name == sample.source);
+        let rank = (
+            sample.energy.is_none(),
+            sample.provenance,
+            place.unwrap_or(usize::MAX),
+            sample.source.as_str(),
+        );
+        ranks.entry(sample.domain).and_modify(|best| *best = rank.min(*best)).or_insert(rank);
+    }
+    ranks.into_iter().map(|(domain, (.., source))| (domain, source.to_owned())).collect()
+}
+
+/// The residency of a window of which it is not known who ran.
+fn everything_lost(window: &Window, topology: &Topology) -> Vec<Residency> {
+    let lost = |cpu| Residency {
+        window: window.index,
+        thread: ThreadId::LOST,
+        cpu,
+        oncpu: window.length(),
+        switches: 0,
+    };
+    if topology.cpus.is_empty() {
+        vec![lost(0)]
+    } else {
+        topology.cpus.keys().copied().map(lost).collect()
+    }
+}
+
+/// The rows of batches, window by window.
+struct InOrder<I> {
+    batches: I,
+    rows: std::vec::IntoIter<Residency>,
+    last: u32,
+    held: Option<Residency>,
+}
+
+impl<I, E> InOrder<I>
+where
+    I: Iterator<Item = Result<Vec<Residency>, E>>,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    /// The rows of one window; those of windows before it, which the recording lost, are left out.
+    fn of_window(&mut self, window: u32) -> Result<Vec<Residency>, AnalyzeError> {
+        let mut found = Vec::new();
+        while let Some(row) = self.next_row()? {
+            if row.window > window {
+                self.held = Some(row);
+                break;
+            }
+            if row.window == window {
+                found.push(row);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The next row, which must not be of an earlier window than the one before.
+    fn next_row(&mut self) -> Result<Option<Residency>, AnalyzeError> {
+        if let Some(row) = self.held.take() {
+            return Ok(Some(row));
+        }
+        loop {
+            if let Some(row) = self.rows.next() {
+                if row.window < self.last {
+                    return Err(AnalyzeError::OutOfOrder { found: row.window, after: self.last });
+                }
+                self.last = row.window;
+                return Ok(Some(row));
+            }
+            match self.batches.next() {
+                Some(batch) => self.rows = batch.map_err(of_recording)?.into_iter(),
+                None => return Ok(None),
+            }
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Idle baselines: what each domain draws when nothing runs, and how that was found.
+//! They are given, or the lowest power seen while the machine was quiet, or unknown: never guessed.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+
+use crate::model::{DomainId, EnergySample, Residency, ThreadId, Topology, Window};
+use crate::units::{Microjoules, MonotonicTime, Nanoseconds, Share, Watts};
+
+/// The shortest stretch whose mean power may be a baseline: shorter ones show the counters' jitter.
+const SHORTEST_STRETCH: Nanoseconds = Nanoseconds::from_millis(1000);
+
+/// The busiest a domain's CPUs may be, on average over the stretch, in percent of their time.
+const BUSIEST_PERCENT: u128 = 10;
+
+/// What one domain draws when nothing runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Baseline {
+    /// The user said so.
+    Given(Watts),
+    /// The lowest mean power over a quiet stretch of the recording. It holds what little ran there,
+    /// so it is too high rather than too low.
+    LowestSeen {
+        /// The mean power.
+        power: Watts,
+        /// When the stretch began, since the recording's start.
+        from: Nanoseconds,
+        /// How long it was.
+        lasted: Nanoseconds,
+        /// How busy the domain's CPUs were in it.
+        busy: Share,
+    },
+    /// The domain's CPUs were never quiet for long enough: idle cannot be told from active.
+    #[default]
+    Unknown,
+}
+
+impl Baseline {
+    /// The power, where known.
+    pub const fn power(self) -> Option<Watts> {
+        match self {
+            Self::Given(power) | Self::LowestSeen { power, .. } => Some(power),
+            Self::Unknown => None,
+        }
+    }
+
+    /// How it was found, in one word, for outputs that machines read.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Given(_) => "given",
+            Self::LowestSeen { .. } => "lowest_seen",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Baseline {
+    /// How it was found; the power itself is for the report to scale.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(_) => f.write_str("as given"),
+            Self::LowestSeen { from, lasted, busy, .. } => write!(
+                f,
+                "lowest seen: {:.1} s from {:.1} s on, CPUs {:.1} % busy",
+                lasted.seconds(),
+                from.seconds(),
+                busy.percent()
+            ),
+            Self::Unknown => write!(
+                f,
+                "unknown: its CPUs were never at most {BUSIEST_PERCENT} % busy for {:.0} s",
+                SHORTEST_STRETCH.seconds()
+            ),
+        }
+    }
+}
+
+/// The baseline of each domain.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Baselines {
+    by_domain: BTreeMap<DomainId, Baseline>,
+}
+
+impl Baselines {
+    /// Only what the user gives.
+    pub fn given(given: &BTreeMap<DomainId, Watts>) -> Self {
+        let by_domain = given.iter().map(|(id, power)| (*id, Baseline::Given(*power))).collect();
+        Self { by_domain }
+    }
+
+    /// The baseline of one domain.
+    pub fn of(&self, domain: DomainId) -> Baseline {
+        self.by_domain.get(&domain).copied().unwrap_or_default()
+    }
+
+    /// What `domain` would have drawn anyway in `lasted`; nothing where the baseline is unknown.
+    pub fn energy(&self, domain: DomainId, lasted: Nanoseconds) -> Microjoules {
+        self.of(domain).power().map_or(Microjoules::ZERO, |power| (power * lasted).to_microjoules())
+    }
+}
+
+/// Looks for the baselines in a first pass over the windows, in order.
+#[derive(Debug)]
+pub struct BaselineSearch<'a> {
+    topology: &'a Topology,
+    start: Option<MonotonicTime>,
+    stretches: BTreeMap<DomainId, Stretch>,
+}
+
+impl<'a> BaselineSearch<'a> {
+    /// A search that has seen nothing.
+    pub const fn new(topology: &'a Topology) -> Self {
+        Self { topology, start: None, stretches: BTreeMap::new() }
+    }
+
+    /// Looks at the next window, with its energy and its residency.
+    pub fn observe(&mut self, window: &Window, energy: &[EnergySample], residency: &[Residency]) {
+        let start = *self.start.get_or_insert(window.start);
+        for sample in energy {
+            let stretch = self.stretches.entry(sample.domain).or_default();
+            let Some(energy) = sample.energy else {
+                stretch.break_off();
+                continue;
+            };
+            let occupation =
+                Occupation::of(sample.domain, self.topology, window.length(), residency);
+            let Window { start: from, end, .. } = *window;
+            stretch.extend(Part { start: from, end, energy, occupation }, start);
+        }
+    }
+
+    /// The baselines; those `given` by the user come before those seen.
+    pub fn finish(self, given: &BTreeMap<DomainId, Watts>) -> Baselines {
+        let mut baselines = Baselines::given(given);
+        for (domain, stretch) in self.stretches {
+            baselines.by_domain.entry(domain).or_insert(stretch.lowest);
+        }
+        baselines
+    }
+}
+
+/// CPU time in nanoseconds: how much of it threads used, and how much there was.
+#[derive(Clone, Copy, Debug, Default)]
+struct Occupation {
+    busy: u128,
+    capacity: u128,
+}
+
+impl Occupation {
+    /// Of the CPUs that feed `domain`, in one window of `length`.
+    fn of(
+        domain: DomainId,
+        topology: &Topology,
+        length: Nanoseconds,
+        residency: &[Residency],
+    ) -> Self {
+        let known = topology.cpus.keys().filter(|cpu| topology.feeds(**cpu, domain)).count();
+        let mut unknown = BTreeSet::new();
+        let mut busy = 0;
+        for row in residency.iter().filter(|row| topology.feeds(row.cpu, domain)) {
+            if !topology.cpus.contains_key(&row.cpu) {
+                unknown.insert(row.cpu);
+            }
+            if row.thread != ThreadId::IDLE {
+                busy += u128::from(row.oncpu.get());
+            }
+        }
+        let cpus = (known + unknown.len()) as u128;
+        Self { busy, capacity: cpus * u128::from(length.get()) }
+    }
+
+    /// Whether so little ran that the power may be a baseline. CPUs that do not exist are quiet.
+    const fn is_quiet(self) -> bool {
+        self.busy * 100 <= self.capacity * BUSIEST_PERCENT
+    }
+
+    /// `busy / capacity`, to a thousandth.
+    fn share(self) -> Share {
+        let permille = (self.busy * 1000).checked_div(self.capacity).unwrap_or(0).min(1000);
+        let permille = u64::try_from(permille).expect("at most 1000");
+        Share::of(permille, 1000).expect("a part of a thousand")
+    }
+}
+
+/// One window of a stretch.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    start: MonotonicTime,
+    end: MonotonicTime,
+    energy: Microjoules,
+    occupation: Occupation,
+}
+
+/// The latest windows of one domain, just long enough to judge, with their sums, and the lowest
+/// power so far.
+#[derive(Debug, Default)]
+struct Stretch {
+    parts: VecDeque<Part>,
+    energy: Microjoules,
+    occupation: Occupation,
+    lowest: Baseline,
+}
+
+impl Stretch {
+    /// Adds a window, forgets those no longer needed, and judges the stretch that ends here.
+    fn extend(&mut self, part: Part, recording_start: MonotonicTime) {
+        if self.parts.back().is_some_and(|last| last.end != part.start) {
+            self.break_off();
+        }
+        self.parts.push_back(part);
+        self.energy += part.energy;
+        self.occupation.busy += part.occupation.busy;
+        self.occupation.capacity += part.occupation.capacity;
+        while self.parts.get(1).is_some_and(|next| part.end.since(next.start) >= SHORTEST_STRETCH) {
+            self.forget_first();
+        }
+        let Some(first) = self.parts.front() else { return };
+        let lasted = part.end.since(first.start);
+        if lasted < SHORTEST_STRETCH || !self.occupation.is_quiet() {
+            return;
+        }
+        let power = self.energy.joules() / lasted;
+        if self.lowest.power().is_none_or(|lowest| power < lowest) {
+            self.lowest = Baseline::LowestSeen {
+                power,
+                from: first.start.since(recording_start),
+                lasted,
+                busy: self.occupation.share(),
+            };
+        }
+    }
+
+    /// Starts anew: what came before does not border on what comes next.
+    fn break_off(&mut self) {
+        *self = Self { lowest: self.lowest, ..Self::default() };
+    }
+
+    /// Forgets the oldest window.
+    fn forget_first(&mut self) {
+        let Some(first) = self.parts.pop_front() else { return };
+        self.energy =
+            self.energy.checked_sub(first.energy).expect("a part is not above the sum it is in");
+        self.occupation.busy -= first.occupation.busy;
+        self.occupation.capacity -= first.occupation.capacity;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CounterFlags, CpuPlace, Domain, Provenance};
+    use crate::units::WallTime;
+
+    const PACKAGE: DomainId = DomainId::of_socket(Domain::Package, 0);
+
+    /// One CPU; each window is `(milliseconds, microjoules, busy milliseconds)`.
+    fn search(windows: &[(u64, Option<u64>, u64)]) -> Baseline {
+        let topology = Topology { cpus: [(0, CpuPlace::default())].into() };
+        let mut search = BaselineSearch::new(&topology);
+        let mut at = MonotonicTime::from_nanos(5_000_000_000);
+        for (index, (length, energy, busy)) in (0..).zip(windows) {
+            let window = Window {
+                index,
+                start: at,
+                end: at + Nanoseconds::from_millis(*length),
+                start_utc: WallTime::default(),
+                lost_switches: 0,
+                lost_events: 0,
+            };
+            at = window.end;
+            let energy = EnergySample {
+                window: index,
+                domain: PACKAGE,
+                source: "test".to_owned(),
+                provenance: Provenance::Measured,
+                energy: energy.map(Microjoules::new),
+                error: None,
+                flags: CounterFlags::NONE,
+            };
+            let busy = Residency {
+                window: index,
+                thread: ThreadId::FIRST,
+                cpu: 0,
+                oncpu: Nanoseconds::from_millis(*busy),
+                switches: 1,
+            };
+            search.observe(&window, &[energy], &[busy]);
+        }
+        search.finish(&BTreeMap::new()).of(PACKAGE)
+    }
+
+    #[test]
+    fn the_lowest_quiet_second_is_the_baseline() {
+        // 8 W and busy, then 3 W and 5 % busy, then 2 W but for half a second only.
+        let found = search(&[
+            (500, Some(4_000_000), 500),
+            (500, Some(1_500_000), 25),
+            (500, Some(1_500_000), 25),
+            (500, Some(1_000_000), 0),
+        ]);
+        let Baseline::LowestSeen { power, from, lasted, busy } = found else {
+            panic!("{found:?}");
+        };
+        assert!((power.get() - 2.5).abs() < 1e-9, "1.5 J and 1 J over 1 s are 2.5 W");
+        assert_eq!(from, Nanoseconds::from_millis(1000));
+        assert_eq!(lasted, Nanoseconds::from_millis(1000));
+        assert!((busy.percent() - 2.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_machine_that_is_never_quiet_has_no_baseline() {
+        assert_eq!(search(&[(1000, Some(1), 101), (1000, Some(1), 101)]), Baseline::Unknown);
+        assert_ne!(search(&[(1000, Some(1), 100)]), Baseline::Unknown);
+    }
+
+    #[test]
+    fn a_gap_ends_a_stretch() {
+        let quiet = (500, Some(1), 0);
+        assert_eq!(search(&[quiet, (500, None, 0), quiet]), Baseline::Unknown);
+        assert_ne!(search(&[quiet, quiet]), Baseline::Unknown);
+    }
+
+    #[test]
+    fn a_given_baseline_comes_before_one_seen() {
+        let given = [(PACKAGE, Watts::new(12.5))].into();
+        let topology = Topology::default();
+        let baselines = BaselineSearch::new(&topology).finish(&given);
+        assert_eq!(baselines.of(PACKAGE), Baseline::Given(Watts::new(12.5)));
+        assert_eq!(
+            baselines.energy(PACKAGE, Nanoseconds::from_millis(100)),
+            Microjoules::new(1_250_000)
+        );
+    }
+}

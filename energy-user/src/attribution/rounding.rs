@@ -1,0 +1,95 @@
+//! Sharing out whole microjoules so that the parts add up to the whole.
+//! The largest-remainder (Hamilton) method, in integers only: each part is within one unit of its
+//! exact share, and the same input gives the same parts on every machine.
+
+/// Splits `whole` in proportion to `weights`; the parts add up to `whole` exactly.
+///
+/// Each part is its exact share rounded down, and the units left over go to the largest
+/// remainders; of equal remainders, to the earlier. A weight of nothing gets nothing.
+/// `None` where no weight is above nothing: there is no one to give to.
+pub fn split(whole: u64, weights: &[u64]) -> Option<Vec<u64>> {
+    let total: u128 = weights.iter().copied().map(u128::from).sum();
+    if total == 0 {
+        return None;
+    }
+    let mut parts = Vec::with_capacity(weights.len());
+    let mut remainders = Vec::with_capacity(weights.len());
+    let mut left = whole;
+    for (index, &weight) in weights.iter().enumerate() {
+        let product = u128::from(whole) * u128::from(weight);
+        let part = u64::try_from(product / total).expect("a part is not above the whole");
+        left -= part;
+        parts.push(part);
+        remainders.push((std::cmp::Reverse(product % total), index));
+    }
+    let units = usize::try_from(left).expect("fewer units are left over than there are parts");
+    if units > 0 {
+        // The remainders add up to `units × total` and each is below `total`, so more than `units`
+        // of them are above nothing: no unit ever goes to a weight of nothing.
+        remainders.select_nth_unstable(units - 1);
+        for (_, index) in &remainders[..units] {
+            parts[*index] += 1;
+        }
+    }
+    Some(parts)
+}
+
+/// `whole × part / total`, rounded up: for errors, which may be too large but not too small.
+/// Nothing where `total` is nothing; `part` must not be above `total`.
+pub(super) fn share_rounded_up(whole: u64, part: u64, total: u128) -> u64 {
+    if total == 0 {
+        return 0;
+    }
+    let product = u128::from(whole) * u128::from(part);
+    u64::try_from(product.div_ceil(total)).expect("a share is not above the whole")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ten_in_three_equal_parts_gives_the_odd_unit_to_the_first() {
+        assert_eq!(split(10, &[1, 1, 1]), Some(vec![4, 3, 3]));
+    }
+
+    #[test]
+    fn the_largest_remainder_gets_the_odd_unit() {
+        // Exact shares of 10 in 1:2:4 are 1.43, 2.86 and 5.71.
+        assert_eq!(split(10, &[1, 2, 4]), Some(vec![1, 3, 6]));
+    }
+
+    #[test]
+    fn nobody_to_give_to_is_not_an_empty_gift() {
+        assert_eq!(split(10, &[0, 0]), None);
+        assert_eq!(split(10, &[]), None);
+        assert_eq!(split(0, &[3]), Some(vec![0]));
+    }
+
+    #[test]
+    fn an_error_is_rounded_up() {
+        assert_eq!(share_rounded_up(10, 1, 3), 4);
+        assert_eq!(share_rounded_up(10, 3, 3), 10);
+        assert_eq!(share_rounded_up(10, 0, 0), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn parts_add_up_and_are_within_one_unit_of_their_share(
+            whole in any::<u64>(),
+            weights in prop::collection::vec(prop_oneof![Just(0), 1..10u64, any::<u64>()], 1..40),
+        ) {
+            let total: u128 = weights.iter().copied().map(u128::from).sum();
+            prop_assume!(total > 0);
+            let parts = split(whole, &weights).unwrap();
+            prop_assert_eq!(parts.iter().copied().map(u128::from).sum::<u128>(), u128::from(whole));
+            for (part, weight) in parts.iter().zip(&weights) {
+                let floor = u128::from(whole) * u128::from(*weight) / total;
+                prop_assert!((floor..=floor + 1).contains(&u128::from(*part)));
+                prop_assert!(*weight > 0 || *part == 0);
+            }
+        }
+    }
+}

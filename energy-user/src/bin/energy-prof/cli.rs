@@ -1,0 +1,385 @@
+//! The command line: the only file that knows clap. It becomes plain options for the commands.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use energy_prof::attribution::{IdlePolicy, ModelKind};
+use energy_prof::model::DomainId;
+use energy_prof::profile::{GroupBy, SortBy};
+use energy_prof::units::{Nanoseconds, Watts};
+
+use crate::exit;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold());
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo energy-prof record -- make -j4          record a command, then:
+  energy-prof report                           who used how many joules
+  sudo energy-prof record -p 1234 -d 30s       a running process, for 30 seconds
+  sudo energy-prof record -a -d 1m             the whole machine
+  energy-prof report --by cgroup --json        the same recording, otherwise
+  sudo energy-prof stat -r 5 -- ./bench        the energy of a command, five runs
+  energy-prof doctor                           what this machine can measure";
+
+/// Where did the joules go? Energy by process, thread, container and unit, from measured counters.
+#[derive(Debug, Parser)]
+#[command(name = "energy-prof", version, about, styles = STYLES, after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP),
+    arg_required_else_help = true, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more on stderr: warnings of the kernel side, and with -vv how things are done
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure: a command, running processes, or the whole machine
+    Record(RecordArguments),
+    /// Show who used how many joules
+    Report(ReportArguments),
+    /// Write the divided energy into the trace, as a table `attributed`
+    Attribute(AttributeArguments),
+    /// Measure the energy of a command, as often as wanted
+    Stat(StatArguments),
+    /// Say what this machine can measure, how well, and what would make it better
+    Doctor(DoctorArguments),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual, or write all its pages into a directory
+    Man {
+        /// Write energy-prof.1 and a page for each command here
+        #[arg(value_name = "DIR")]
+        directory: Option<PathBuf>,
+    },
+    /// Simulate RAPL counters that follow the CPU time of chosen processes
+    #[command(hide = true)]
+    SimulatePowercap(SimulateArguments),
+}
+
+/// What a recording is about: exactly one of three forms.
+#[derive(Debug, Args)]
+pub struct TargetArguments {
+    /// Processes to record, with their children, separated by commas
+    #[arg(short, long, value_name = "PID,…", value_delimiter = ',', conflicts_with_all = ["all", "argv"],
+        value_parser = clap::value_parser!(u32).range(1..), help_heading = "Target")]
+    pub pid: Vec<u32>,
+    /// Record the whole machine
+    #[arg(short, long, conflicts_with = "argv", help_heading = "Target")]
+    pub all: bool,
+    /// Do not count children of the targets as theirs
+    #[arg(long, help_heading = "Target")]
+    pub no_inherit: bool,
+    /// Run the command as root, too, when called through sudo
+    #[arg(long, help_heading = "Target")]
+    pub as_root: bool,
+    /// The command to run and record
+    #[arg(last = true, value_name = "CMD", help_heading = "Target")]
+    pub argv: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct MeasureArguments {
+    /// Length of a window, 1ms to 10s: energy is divided window by window
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = time, help_heading = "Measuring")]
+    pub window: Nanoseconds,
+    /// Where energy comes from: auto, or model to estimate even where counters can be read
+    #[arg(long, value_name = "SOURCE", default_value = "auto", help_heading = "Measuring")]
+    pub source: SourceChoice,
+    /// Look for powercap zones here instead of /sys/class/powercap
+    #[arg(long, value_name = "DIR", help_heading = "Measuring")]
+    pub powercap_root: Option<PathBuf>,
+    /// Switches each CPU's log can hold between two readings, a power of two
+    #[arg(long, value_name = "N", default_value = "65536", value_parser = log_records, help_heading = "Measuring")]
+    pub log_records: u32,
+    /// Fail (exit code 9) if anything was lost
+    #[arg(long, help_heading = "Measuring")]
+    pub strict: bool,
+}
+
+/// Where energy comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SourceChoice {
+    Auto,
+    Model,
+}
+
+#[derive(Debug, Args)]
+#[command(override_usage = "energy-prof record [OPTIONS] <-p PID,… | -a | -- CMD…>")]
+pub struct RecordArguments {
+    #[command(flatten)]
+    pub target: TargetArguments,
+    #[command(flatten)]
+    pub measure: MeasureArguments,
+    /// Stop after this long, e.g. 30s or 5m
+    #[arg(short, long, value_name = "TIME", value_parser = positive_time, help_heading = "Measuring")]
+    pub duration: Option<Nanoseconds>,
+    /// Where the trace goes: a directory; an older trace there is kept as DIR.old
+    #[arg(short, long, value_name = "DIR", default_value = "energy.trace", help_heading = "Output")]
+    pub output: PathBuf,
+    /// Replace an older trace instead of keeping it
+    #[arg(long, help_heading = "Output")]
+    pub force: bool,
+    /// Say nothing but errors
+    #[arg(short, long, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+/// How the energy of a trace is divided.
+#[derive(Debug, Args)]
+pub struct DivideArguments {
+    /// How active energy is divided: by on-CPU time
+    #[arg(long, default_value = "time", value_parser = one_of::<ModelKind>, help_heading = "Attribution")]
+    pub model: ModelKind,
+    /// What becomes of idle energy: separate keeps it in a row of its own
+    #[arg(long, default_value = "separate", value_parser = one_of::<IdlePolicy>, help_heading = "Attribution")]
+    pub idle: IdlePolicy,
+    /// Power of an idle domain, e.g. package-0=12.5; otherwise looked for in the trace
+    #[arg(long, value_name = "DOMAIN=WATTS,…", value_delimiter = ',', value_parser = idle_watts, help_heading = "Attribution")]
+    pub idle_watts: Vec<(DomainId, Watts)>,
+}
+
+impl DivideArguments {
+    pub fn given(&self) -> BTreeMap<DomainId, Watts> {
+        self.idle_watts.iter().copied().collect()
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// The trace
+    #[arg(default_value = "energy.trace")]
+    pub trace: PathBuf,
+    /// What a row stands for: process, thread, exec, cgroup, container, unit, user or domain
+    #[arg(long, default_value = "process", value_parser = one_of::<GroupBy>)]
+    pub by: GroupBy,
+    /// Order of the rows: joules, watts, cpu or name
+    #[arg(long, default_value = "joules", value_parser = one_of::<SortBy>)]
+    pub sort: SortBy,
+    /// Show this many rows; the rest become one; 0 shows all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+    /// Show every process, not only the targets
+    #[arg(long)]
+    pub all: bool,
+    /// Only windows that begin at or after this time since the start, e.g. 1.5s
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub from: Option<Nanoseconds>,
+    /// Only windows that begin before this time since the start
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub to: Option<Nanoseconds>,
+    /// Write JSON (schema in docs/report-json.md)
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub divide: DivideArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct AttributeArguments {
+    /// The trace
+    #[arg(default_value = "energy.trace")]
+    pub trace: PathBuf,
+    #[command(flatten)]
+    pub divide: DivideArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(override_usage = "energy-prof stat [OPTIONS] -- CMD…")]
+pub struct StatArguments {
+    /// Run the command this often, and give mean and standard deviation
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub repeat: u32,
+    /// Run the command as root, too, when called through sudo
+    #[arg(long)]
+    pub as_root: bool,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub measure: MeasureArguments,
+    #[command(flatten)]
+    pub divide: DivideArguments,
+    /// The command
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub argv: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// Look for powercap zones here instead of /sys/class/powercap
+    #[arg(long, value_name = "DIR")]
+    pub powercap_root: Option<PathBuf>,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SimulateArguments {
+    /// Directory to make the zones in
+    pub directory: PathBuf,
+    /// Watts per CPU second of a process, PID=WATTS
+    #[arg(long, value_name = "PID=WATTS,…", value_delimiter = ',', value_parser = pid_watts)]
+    pub watts: Vec<(u32, f64)>,
+    /// Watts per CPU second of everything else
+    #[arg(long, default_value_t = 0.0)]
+    pub rest_watts: f64,
+    /// Static watts of each package
+    #[arg(long, default_value_t = 5.0)]
+    pub static_watts: f64,
+    /// Static watts of each socket's memory
+    #[arg(long, default_value_t = 0.0)]
+    pub dram_watts: f64,
+    /// Sockets
+    #[arg(long, default_value_t = 1)]
+    pub sockets: u16,
+    /// Dies of each socket
+    #[arg(long, default_value_t = 1)]
+    pub dies: u16,
+    /// Bits of the energy register: fewer make the counters begin again sooner
+    #[arg(long, default_value_t = 32)]
+    pub register_bits: u32,
+    /// Where the counters begin, in microjoules
+    #[arg(long, default_value_t = 0)]
+    pub start_uj: u64,
+    /// Seed of the update jitter
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Stop after this long; otherwise at SIGTERM or SIGINT
+    #[arg(long, value_parser = positive_time)]
+    pub duration: Option<Nanoseconds>,
+}
+
+/// The arguments of this process, or the status to exit with at once.
+pub fn parse() -> Result<Arguments, ExitCode> {
+    Arguments::try_parse().map_err(|error| {
+        // Help goes to stdout, complaints to stderr; a closed pipe is no news to anyone.
+        let _ = error.print();
+        if error.use_stderr() { exit::Status::USAGE.into() } else { ExitCode::SUCCESS }
+    })
+}
+
+/// Completions for `shell`.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "energy-prof", &mut text);
+    text
+}
+
+/// The manual's pages by file name, the main one first.
+pub fn manual() -> std::io::Result<Vec<(String, Vec<u8>)>> {
+    let mut command = Arguments::command().disable_help_subcommand(true);
+    command.build();
+    let subcommands: Vec<_> =
+        command.get_subcommands().filter(|sub| !sub.is_hide_set()).cloned().collect();
+    let mut pages = Vec::new();
+    for page in std::iter::once(command).chain(subcommands) {
+        let man = clap_mangen::Man::new(page);
+        let mut text = Vec::new();
+        man.render(&mut text)?;
+        pages.push((man.get_filename(), text));
+    }
+    Ok(pages)
+}
+
+/// The three forms of `record`, for whoever gave none.
+pub const FORMS: &str = "nothing to record: give one of\n  \
+    energy-prof record -- CMD…     a command, started now\n  \
+    energy-prof record -p PID,…    processes that run\n  \
+    energy-prof record -a          the whole machine";
+
+fn time(text: &str) -> Result<Nanoseconds, String> {
+    text.parse::<humantime::Duration>()
+        .map(|duration| Nanoseconds::from(std::time::Duration::from(duration)))
+        .or_else(|error| seconds(text).ok_or_else(|| format!("{error}; write 100ms, 1.5s or 2m")))
+}
+
+fn positive_time(text: &str) -> Result<Nanoseconds, String> {
+    match time(text)? {
+        Nanoseconds::ZERO => Err("it must be longer than nothing".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// Seconds with a decimal point, with or without their `s`, which humantime does not take.
+fn seconds(text: &str) -> Option<Nanoseconds> {
+    let seconds: f64 = text.strip_suffix('s').unwrap_or(text).trim().parse().ok()?;
+    std::time::Duration::try_from_secs_f64(seconds).ok().map(Nanoseconds::from)
+}
+
+fn log_records(text: &str) -> Result<u32, String> {
+    let records: u32 = text.parse().map_err(|error| format!("{error}"))?;
+    if records.is_power_of_two() && (256..=1_048_576).contains(&records) {
+        Ok(records.ilog2())
+    } else {
+        Err("it must be a power of two from 256 to 1048576".to_owned())
+    }
+}
+
+fn one_of<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn idle_watts(text: &str) -> Result<(DomainId, Watts), String> {
+    let (domain, watts) = text.split_once('=').ok_or("write it as package-0=12.5")?;
+    let domain = domain.parse().map_err(|error| format!("{error}"))?;
+    Ok((domain, Watts::new(plain_watts(watts)?)))
+}
+
+fn pid_watts(text: &str) -> Result<(u32, f64), String> {
+    let (pid, watts) = text.split_once('=').ok_or("write it as 1234=10")?;
+    Ok((pid.parse().map_err(|error| format!("{error}"))?, plain_watts(watts)?))
+}
+
+fn plain_watts(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(watts) if watts.is_finite() && (0.0..=100_000.0).contains(&watts) => Ok(watts),
+        _ => Err(format!("{text:?} is no power from 0 to 100000 W")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(time("100ms"), Ok(Nanoseconds::from_millis(100)));
+        assert_eq!(time("1.5s"), Ok(Nanoseconds::from_millis(1500)));
+        assert_eq!(time("2"), Ok(Nanoseconds::from_millis(2000)));
+        assert!(time("soon").is_err());
+        assert!(time("-1s").is_err());
+        assert!(positive_time("0s").is_err());
+    }
+}

@@ -1,0 +1,19 @@
+//! `energy-prof attribute`: the divided energy, stored in the trace for other tools.
+
+use energy_prof::analyze::{AnalyzeOptions, store_attributed};
+
+use super::report::unwrap_trace_error;
+use crate::cli::AttributeArguments;
+use crate::exit::Status;
+
+pub fn run(arguments: &AttributeArguments) -> anyhow::Result<Status> {
+    let choices = AnalyzeOptions {
+        model: arguments.divide.model,
+        idle: arguments.divide.idle,
+        given: arguments.divide.given(),
+        ..AnalyzeOptions::default()
+    };
+    let rows = store_attributed(&arguments.trace, &choices).map_err(unwrap_trace_error)?;
+    eprintln!("wrote {rows} rows to {}", arguments.trace.join("attributed.parquet").display());
+    Ok(Status::SUCCESS)
+}

@@ -1,0 +1,31 @@
+//! What each command does: from its arguments to calls of the library, and its output.
+
+mod attribute;
+mod doctor;
+mod manual;
+mod record;
+mod report;
+mod simulate;
+mod stat;
+
+use crate::cli::{Arguments, Command};
+use crate::exit::Status;
+use crate::terminal;
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+    let color = arguments.color;
+    match arguments.command {
+        Command::Record(arguments) => record::run(arguments, color),
+        Command::Report(arguments) => report::run(&arguments, color),
+        Command::Attribute(arguments) => attribute::run(&arguments),
+        Command::Stat(arguments) => stat::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments, color),
+        Command::Completions { shell } => {
+            terminal::print(&String::from_utf8_lossy(&crate::cli::completions(shell)))?;
+            Ok(Status::SUCCESS)
+        }
+        Command::Man { directory } => manual::run(directory.as_deref()),
+        Command::SimulatePowercap(arguments) => simulate::run(&arguments),
+    }
+}

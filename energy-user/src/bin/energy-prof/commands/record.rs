@@ -1,0 +1,146 @@
+//! `energy-prof record`: measures into a trace, and says at the end what it holds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+use energy_prof::analyze::AnalyzeOptions;
+use energy_prof::probes::Account;
+use energy_prof::record::{
+    Progress, RecordError, RecordOptions, Recording, TargetChoice, record,
+};
+use energy_prof::report;
+use energy_prof::trace::{Existing, Owner};
+use energy_prof::units::Watts;
+
+use super::report::profile_of;
+use crate::cli::{self, Color, MeasureArguments, RecordArguments, SourceChoice, TargetArguments};
+use crate::exit::Status;
+use crate::terminal::{self, StatusLine};
+
+pub fn run(arguments: RecordArguments, color: Color) -> anyhow::Result<Status> {
+    let strict = arguments.measure.strict;
+    let quiet = arguments.quiet;
+    let Some(target) = target_of(&arguments.target) else {
+        eprintln!("energy-prof: {}", cli::FORMS);
+        return Ok(Status::USAGE);
+    };
+    let account = Account::behind_sudo();
+    let options = RecordOptions {
+        target,
+        inherit: !arguments.target.no_inherit,
+        duration: arguments.duration,
+        output: arguments.output.clone(),
+        existing: if arguments.force { Existing::Overwrite } else { Existing::KeepAsOld },
+        owner: account.as_ref().map(|account| Owner { uid: account.uid, gid: account.gid }),
+        account: account.filter(|_| !arguments.target.as_root),
+        given: given(&arguments),
+        ..measure_options(&arguments.measure)
+    };
+    let mut line = StatusLine::new(quiet);
+    let result = recorded(&options, |progress| tell(&mut line, &progress, quiet));
+    line.clear();
+    let recording = result?;
+    if !quiet {
+        summarise(&arguments.output, &recording, color)?;
+    }
+    Ok(status_of(&recording, strict))
+}
+
+/// Records, on a runtime of its own.
+pub fn recorded(
+    options: &RecordOptions,
+    progress: impl FnMut(Progress),
+) -> anyhow::Result<Recording> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the recorder's event loop; too many files may be open")?;
+    let result: Result<Recording, RecordError> = runtime.block_on(record(options, progress));
+    Ok(result?)
+}
+
+/// The options that `record` and `stat` share; the rest is to be filled in.
+pub fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
+    RecordOptions {
+        target: TargetChoice::All,
+        inherit: true,
+        window: arguments.window,
+        duration: None,
+        output: "energy.trace".into(),
+        existing: Existing::KeepAsOld,
+        owner: None,
+        account: None,
+        powercap_root: arguments.powercap_root.clone(),
+        model_only: arguments.source == SourceChoice::Model,
+        log_shift: arguments.log_records,
+        given: BTreeMap::new(),
+    }
+}
+
+/// The recorder's exit code: the command's own, unless something was lost that must not be.
+pub fn status_of(recording: &Recording, strict: bool) -> Status {
+    if strict && recording.session.losses.any() {
+        return Status::LOSS;
+    }
+    recording.session.exit_code.map_or(Status::SUCCESS, Status::of_command)
+}
+
+fn target_of(arguments: &TargetArguments) -> Option<TargetChoice> {
+    if !arguments.pid.is_empty() {
+        return Some(TargetChoice::Pids(arguments.pid.clone()));
+    }
+    if arguments.all {
+        return Some(TargetChoice::All);
+    }
+    (!arguments.argv.is_empty()).then(|| TargetChoice::Command(arguments.argv.clone()))
+}
+
+/// The options as given, for the trace.
+fn given(arguments: &RecordArguments) -> BTreeMap<String, String> {
+    let mut given = BTreeMap::new();
+    let mut note = |name: &str, value: String| given.insert(name.to_owned(), value);
+    note("window", report::duration(arguments.measure.window));
+    if let Some(duration) = arguments.duration {
+        note("duration", report::duration(duration));
+    }
+    if let Some(root) = &arguments.measure.powercap_root {
+        note("powercap-root", root.display().to_string());
+    }
+    if arguments.measure.source == SourceChoice::Model {
+        note("source", "model".to_owned());
+    }
+    given
+}
+
+fn tell(line: &mut StatusLine, progress: &Progress, quiet: bool) {
+    match progress {
+        Progress::Started { notes } if !quiet => {
+            for note in notes {
+                eprintln!("energy-prof: {note}");
+            }
+        }
+        Progress::Started { .. } => {}
+        Progress::Running { elapsed, watts, estimated } => {
+            let label = if *estimated { " (estimated)" } else { "" };
+            let power = watts.map(|watts| format!("  {}{label}", report::power(Watts::new(watts))));
+            let power = power.unwrap_or_default();
+            line.show(&format!("recording {}{power}  Ctrl-C stops", report::duration(*elapsed)));
+        }
+        Progress::Finishing => line.show("completing the trace"),
+    }
+}
+
+/// The lines at the end: joules per domain and where they went, losses, size, what to do next.
+fn summarise(output: &Path, recording: &Recording, color: Color) -> anyhow::Result<()> {
+    let profile = profile_of(output, &AnalyzeOptions::default())?;
+    let color = terminal::colours(color, &std::io::stderr());
+    eprint!("{}", report::summary(&profile, color, terminal::width()));
+    let path = output.display();
+    let more = if output == Path::new("energy.trace") { String::new() } else { format!(" {path}") };
+    eprintln!(
+        "Wrote {path} ({}). Next: energy-prof report{more}",
+        report::bytes(recording.size.bytes)
+    );
+    Ok(())
+}

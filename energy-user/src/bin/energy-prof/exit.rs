@@ -1,0 +1,105 @@
+//! Exit codes: what each means, and which error gets which. Listed in `energy-prof --help`.
+
+use std::io;
+use std::process::ExitCode;
+
+use energy_prof::analyze::AnalyzeError;
+use energy_prof::probes::ProbeError;
+use energy_prof::record::{RecordError, TargetError};
+use energy_prof::trace::TraceError;
+
+/// The table in the long help.
+pub const HELP: &str = "\
+Exit codes:
+  0    success; a recorded command's own exit code is passed on, 128+N if signal N ended it
+  1    an error not listed here
+  2    wrong usage
+  3    permission denied
+  4    this kernel cannot do what is needed
+  5    no such process
+  6    no energy source
+  7    the trace cannot be read
+  8    the trace cannot be written
+  9    --strict, and something was lost
+  126  the command cannot be executed
+  127  the command was not found";
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status(u8);
+
+impl Status {
+    pub const SUCCESS: Self = Self(0);
+    const FAILURE: Self = Self(1);
+    pub const USAGE: Self = Self(2);
+    const PERMISSION: Self = Self(3);
+    const UNSUPPORTED: Self = Self(4);
+    const NO_TARGET: Self = Self(5);
+    const NO_SOURCE: Self = Self(6);
+    const READ: Self = Self(7);
+    const WRITE: Self = Self(8);
+    pub const LOSS: Self = Self(9);
+    const NOT_EXECUTABLE: Self = Self(126);
+    const NOT_FOUND: Self = Self(127);
+
+    /// A launched command's own code.
+    pub fn of_command(code: i32) -> Self {
+        // Codes of processes are a byte; anything else cannot come from the kernel.
+        Self(u8::try_from(code).unwrap_or(1))
+    }
+
+    /// The code for an error, by the first cause that has one.
+    pub fn of(error: &anyhow::Error) -> Self {
+        error.chain().find_map(Self::of_cause).unwrap_or(Self::FAILURE)
+    }
+
+    fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        if let Some(error) = cause.downcast_ref::<RecordError>() {
+            return Self::of_recording(error);
+        }
+        if let Some(error) = cause.downcast_ref::<TraceError>() {
+            return Some(Self::of_trace(error));
+        }
+        if let Some(error) = cause.downcast_ref::<AnalyzeError>() {
+            return Some(match error {
+                AnalyzeError::UnknownDomain { .. } | AnalyzeError::EmptyRange { .. } => Self::USAGE,
+                _ => Self::READ,
+            });
+        }
+        None
+    }
+
+    fn of_recording(error: &RecordError) -> Option<Self> {
+        match error {
+            RecordError::Probes(error) => Some(match error {
+                ProbeError::Permission { .. } | ProbeError::Forbidden { .. } => Self::PERMISSION,
+                _ => Self::UNSUPPORTED,
+            }),
+            RecordError::Source(error) if error.is_permission() => Some(Self::PERMISSION),
+            RecordError::Source(_) | RecordError::NoSource(_) => Some(Self::NO_SOURCE),
+            RecordError::Trace(error) => Some(Self::of_trace(error)),
+            RecordError::Target(error) => Some(match error {
+                TargetError::NotFound { .. } => Self::NOT_FOUND,
+                TargetError::NotExecutable { .. } => Self::NOT_EXECUTABLE,
+                TargetError::Watch { .. } => Self::UNSUPPORTED,
+                _ => Self::NO_TARGET,
+            }),
+            RecordError::Privileges(_) => Some(Self::PERMISSION),
+            RecordError::PidNamespace => Some(Self::UNSUPPORTED),
+            RecordError::Window(_) => Some(Self::USAGE),
+            RecordError::System { source, .. } => {
+                (source.kind() == io::ErrorKind::PermissionDenied).then_some(Self::PERMISSION)
+            }
+        }
+    }
+
+    fn of_trace(error: &TraceError) -> Self {
+        if error.is_write() { Self::WRITE } else { Self::READ }
+    }
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(status.0)
+    }
+}

@@ -1,0 +1,220 @@
+//! From the embedded object to attached programs, and the one handle to what they record.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aya::maps::{Map, MapData, RingBuf};
+use aya::programs::{ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun};
+use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
+use aya_log::EbpfLogger;
+use log::debug;
+use nix::unistd::geteuid;
+
+use super::events::decode;
+use super::switches::SwitchLog;
+use super::{CpuState, ProbeError, SwitchRecord, TaskEvent, offsets};
+
+/// The object built from `energy-ebpf` by `cargo xtask build-ebpf`.
+static OBJECT: &[u8] = aya::include_bytes_aligned!("energy-probes.bpf.o");
+
+/// Programs that must attach, and those that only add names.
+const SWITCH: &str = "sched_switch";
+const LIFECYCLE: [&str; 3] = ["sched_process_exec", "sched_process_exit", "task_rename"];
+const WITH_BTF: [&str; 3] = ["sched_process_fork", "cgroup_mkdir", "cgroup_attach_task"];
+const MARK: &str = "mark_running";
+
+/// How to attach.
+#[derive(Clone, Debug)]
+pub struct AttachOptions {
+    /// Binary logarithm of the records each CPU's switch log holds, 8 to 20.
+    pub log_shift: u32,
+    /// Where the kernel's type information is.
+    pub btf: PathBuf,
+}
+
+impl Default for AttachOptions {
+    /// 65,536 records (1 MiB) per CPU: a tenth of a second at 650,000 switches a second.
+    fn default() -> Self {
+        Self { log_shift: 16, btf: PathBuf::from("/sys/kernel/btf/vmlinux") }
+    }
+}
+
+/// What the kernel counted of our programs while `kernel.bpf_stats_enabled` was set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunStatistics {
+    /// Runs of the program at every context switch.
+    pub switch_runs: u64,
+    /// Their time in nanoseconds.
+    pub switch_ns: u64,
+}
+
+/// The programs, attached until this is dropped. Nothing is pinned: when the process ends, however
+/// it ends, the kernel unloads them.
+pub struct Probes {
+    ebpf: Ebpf,
+    switches: SwitchLog,
+    events: RingBuf<MapData>,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    has_btf: bool,
+}
+
+impl Probes {
+    /// Loads and attaches all programs. Needs `CAP_BPF` and `CAP_PERFMON`, or root.
+    pub fn attach(options: &AttachOptions) -> Result<Self, ProbeError> {
+        let count = possible_cpus()?;
+        let shift = options.log_shift.clamp(8, 20);
+        let found = offsets::from_btf(&options.btf);
+        let offsets = found.unwrap_or_default();
+        let mut ebpf = EbpfLoader::new()
+            .btf(None)
+            .verifier_log_level(VerifierLogLevel::STATS)
+            .override_global("LOG_SHIFT", &shift, true)
+            .override_global("OFFSETS", &offsets, true)
+            .map_max_entries("CPU_LOGS", u32::from(count))
+            .map_max_entries("SWITCHES", u32::from(count) << shift)
+            .load(OBJECT)
+            .map_err(|error| failure("create BPF maps", &error))?;
+        let switches = {
+            let [logs, records] = ["CPU_LOGS", "SWITCHES"].map(|name| array(&ebpf, name).fd());
+            SwitchLog::map(logs, records, count, shift)?
+        };
+        let events = RingBuf::try_from(ebpf.take_map("TASK_EVENTS").expect("the object has it"))
+            .map_err(|error| failure("map a BPF ring buffer", &error.into()))?;
+        // Without a logger installed there is nobody to tell.
+        let logger = EbpfLogger::init(&mut ebpf).ok();
+        let mut probes = Self { ebpf, switches, events, logger, has_btf: found.is_some() };
+        probes.load(MARK)?;
+        // Task events first: a thread that the switch log shows has then announced itself.
+        for name in LIFECYCLE.into_iter().chain(WITH_BTF.into_iter().filter(|_| found.is_some())) {
+            if let Err(error) = probes.load(name).and_then(|()| probes.attach_to(name, name)) {
+                if LIFECYCLE.contains(&name) {
+                    return Err(error);
+                }
+                debug!("without {name}: {error}");
+            }
+        }
+        probes.load(SWITCH)?;
+        probes.attach_to(SWITCH, SWITCH)?;
+        Ok(probes)
+    }
+
+    /// Whether the kernel's type information was found, and with it forks and cgroups are seen.
+    pub fn has_btf(&self) -> bool {
+        self.has_btf
+    }
+
+    /// Number of CPUs that may ever be online; their numbers are below it.
+    pub fn cpus(&self) -> u16 {
+        self.switches.cpus()
+    }
+
+    /// Hands every unread switch of `cpu` to `each`, oldest first.
+    pub fn read_switches(&self, cpu: u16, each: impl FnMut(SwitchRecord)) -> CpuState {
+        self.switches.read(cpu, each)
+    }
+
+    /// The next task event, oldest first; `None` when there is none for now.
+    pub fn next_event(&mut self) -> Option<TaskEvent> {
+        loop {
+            let item = self.events.next()?;
+            // A record of a kind we do not know cannot come from our own object.
+            if let Some(event) = decode(&item) {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Passes on what the programs wanted to say, to the `log` crate's logger.
+    pub fn flush_log(&mut self) {
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+    }
+
+    /// Has `cpu` write down who runs on it right now, by an interrupt. A CPU that is offline is
+    /// left alone: `false`.
+    pub fn mark(&mut self, cpu: u16) -> bool {
+        let Ok(program) = self.raw_tracepoint(MARK) else { return false };
+        program
+            .test_run(RawTracePointRunOptions { cpu: Some(u32::from(cpu)), ..Default::default() })
+            .is_ok()
+    }
+
+    /// What the kernel counted, `None` unless `kernel.bpf_stats_enabled` is set.
+    pub fn run_statistics(&mut self) -> Option<RunStatistics> {
+        let info = self.raw_tracepoint(SWITCH).ok()?.info().ok()?;
+        let switch_runs = info.run_count();
+        (switch_runs > 0).then(|| RunStatistics {
+            switch_runs,
+            switch_ns: u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX),
+        })
+    }
+
+    fn raw_tracepoint(&mut self, name: &str) -> Result<&mut RawTracePoint, ProgramError> {
+        self.ebpf.program_mut(name).expect("the object has this program").try_into()
+    }
+
+    fn load(&mut self, name: &str) -> Result<(), ProbeError> {
+        self.raw_tracepoint(name)
+            .and_then(RawTracePoint::load)
+            .map_err(|error| failure("load a BPF program", &error.into()))
+    }
+
+    fn attach_to(&mut self, name: &str, tracepoint: &str) -> Result<(), ProbeError> {
+        self.raw_tracepoint(name)
+            .and_then(|program| program.attach(tracepoint))
+            .map(|_| ())
+            .map_err(|error| failure("attach to a raw tracepoint", &error.into()))
+    }
+}
+
+fn array<'a>(ebpf: &'a Ebpf, name: &str) -> &'a MapData {
+    match ebpf.map(name) {
+        Some(Map::Array(data)) => data,
+        _ => unreachable!("the object has the array {name}"),
+    }
+}
+
+/// The number of possible CPUs, from `/sys/devices/system/cpu/possible` (`0-3`, `0,2-5`).
+fn possible_cpus() -> Result<u16, ProbeError> {
+    let path = Path::new("/sys/devices/system/cpu/possible");
+    let invalid = || io::Error::new(io::ErrorKind::InvalidData, "not a list of CPUs");
+    std::fs::read_to_string(path)
+        .and_then(|text| {
+            let last = text.trim().rsplit([',', '-']).next().unwrap_or_default().to_owned();
+            last.parse::<u16>().map(|last| last + 1).map_err(|_| invalid())
+        })
+        .map_err(|source| ProbeError::System { path: path.display().to_string(), source })
+}
+
+/// Sorts the kernel's answer into what the user can do about it.
+fn failure(what: &'static str, error: &EbpfError) -> ProbeError {
+    let errno = errno_of(error);
+    let reason = errno.map_or_else(|| error.to_string(), |errno| errno.to_string());
+    match errno.and_then(|errno| errno.raw_os_error()) {
+        Some(libc::EPERM | libc::EACCES) if !geteuid().is_root() => {
+            ProbeError::Permission { uid: geteuid().as_raw() }
+        }
+        Some(libc::EPERM | libc::EACCES) => ProbeError::Forbidden { reason },
+        _ => {
+            debug!("{what}: {error:?}");
+            let kernel = nix::sys::utsname::uname().map_or_else(
+                |_| "unknown".to_owned(),
+                |name| name.release().to_string_lossy().into_owned(),
+            );
+            ProbeError::Unsupported { kernel, what, reason }
+        }
+    }
+}
+
+/// The operating system's error inside aya's, if there is one.
+fn errno_of(error: &EbpfError) -> Option<&io::Error> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        cause = error.source();
+    }
+    None
+}

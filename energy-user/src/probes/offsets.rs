@@ -1,0 +1,53 @@
+//! Where this kernel keeps the fields the programs read, from its own type information.
+//! Without BTF (`/sys/kernel/btf/vmlinux`) every offset is 0: forks and cgroup changes then go
+//! unseen, and threads are named from `/proc` and at their exec and exit.
+
+use std::path::Path;
+
+use btf_rs::{Backend, Btf, BtfType, Struct, Type};
+use energy_ebpf::config::Offsets;
+
+/// The kernel's offsets; `None` where it offers no readable BTF.
+pub(super) fn from_btf(path: &Path) -> Option<Offsets> {
+    let btf = Btf::from_file_with_backend(path, Backend::Mmap).ok()?;
+    let of = |structure: &str, field: &str| offset(&btf, structure, field).unwrap_or(0);
+    Some(Offsets {
+        task_pid: of("task_struct", "pid"),
+        task_tgid: of("task_struct", "tgid"),
+        task_start_time: of("task_struct", "start_time"),
+        task_mm: of("task_struct", "mm"),
+        mm_arg_start: of("mm_struct", "arg_start"),
+        mm_arg_end: of("mm_struct", "arg_end"),
+        binprm_filename: of("linux_binprm", "filename"),
+        cgroup_kn: of("cgroup", "kn"),
+        cgroup_root: of("cgroup", "root"),
+        cgroup_root_hierarchy: of("cgroup_root", "hierarchy_id"),
+        kernfs_id: of("kernfs_node", "id"),
+    })
+}
+
+/// The byte offset of `field` in `structure`, also inside members without a name.
+fn offset(btf: &Btf, structure: &str, field: &str) -> Option<u32> {
+    btf.resolve_types_by_name(structure).ok()?.into_iter().find_map(|found| match found {
+        Type::Struct(found) => bits_to(btf, &found, field).map(|bits| bits / 8),
+        _ => None,
+    })
+}
+
+fn bits_to(btf: &Btf, structure: &Struct, field: &str) -> Option<u32> {
+    structure.members.iter().find_map(|member| {
+        let name = btf.resolve_name(member).unwrap_or_default();
+        if name == field {
+            return Some(member.bit_offset());
+        }
+        if !name.is_empty() || member.get_type_id().is_none() {
+            return None;
+        }
+        match btf.resolve_chained_type(member).ok()? {
+            Type::Struct(inner) | Type::Union(inner) => {
+                bits_to(btf, &inner, field).map(|bits| member.bit_offset() + bits)
+            }
+            _ => None,
+        }
+    })
+}

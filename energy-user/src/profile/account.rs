@@ -1,0 +1,252 @@
+//! Adding up: attributed windows become accounts of threads and of domains.
+//! Memory grows with the number of threads and domains, not with the length of the recording.
+
+use std::collections::BTreeMap;
+
+use super::facts::Facts;
+use super::uncertainty::{ErrorSum, StandardError};
+use crate::attribution::{AttributedWindow, Baseline, Baselines, IdlePolicy, ModelKind};
+use crate::model::{
+    DomainId, Ledger, Provenance, Residency, ThreadId, ThreadInfo, Window, disjoint_cover,
+};
+use crate::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
+
+/// Where the energy of a recording, or of a part of it, went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// About the recording.
+    pub facts: Facts,
+    /// The choices made.
+    pub method: Method,
+    /// Which part of the recording it is.
+    pub span: Span,
+    /// Every domain that has samples, counted in the total or not.
+    pub domains: BTreeMap<DomainId, DomainAccount>,
+    /// Every thread that ran or is named in the trace, but for the idle task and
+    /// [`ThreadId::LOST`]. Those that did not run are here because they may lead a process.
+    pub threads: BTreeMap<ThreadId, ThreadAccount>,
+    /// CPU time whose thread is unknown.
+    pub lost_oncpu: Nanoseconds,
+}
+
+/// The choices a profile was made with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Method {
+    /// How active energy was divided.
+    pub model: ModelKind,
+    /// What became of idle energy.
+    pub idle: IdlePolicy,
+}
+
+/// Which part of a recording a profile is of: always whole windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// How many windows were looked at.
+    pub windows: u64,
+    /// How many the recording has.
+    pub recorded_windows: u64,
+    /// How long the windows looked at were in all.
+    pub duration: Nanoseconds,
+    /// Where the first of them begins, since the recording's start.
+    pub from: Nanoseconds,
+    /// Where the last of them ends, since the recording's start.
+    pub to: Nanoseconds,
+    /// When the first of them began, for people.
+    pub start_utc: WallTime,
+    /// Windows of which it is not known who ran: their energy above idle is unattributed.
+    pub windows_without_residency: u64,
+}
+
+/// One domain's energy.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DomainAccount {
+    /// Where it went.
+    pub ledger: Ledger,
+    /// The weakest kind of figure among its samples.
+    pub provenance: Option<Provenance>,
+    /// Which source gave it.
+    pub source: String,
+    /// Windows whose energy is unknown; they are in no sum.
+    pub gaps: u64,
+    /// Windows whose energy is known.
+    pub known: u64,
+    /// How long the windows with known energy were.
+    pub covered: Nanoseconds,
+    /// What it draws when nothing runs.
+    pub baseline: Baseline,
+    /// Whether it is in the total; otherwise another domain contains it.
+    pub in_total: bool,
+    errors: ErrorSum,
+}
+
+impl DomainAccount {
+    /// The standard error of the measured energy.
+    pub fn error(&self) -> StandardError {
+        self.errors.standard()
+    }
+}
+
+/// What one thread used.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ThreadAccount {
+    /// Who it was; all empty where the trace does not say.
+    pub info: ThreadInfo,
+    /// How long it ran.
+    pub oncpu: Nanoseconds,
+    /// How often it was switched out.
+    pub switches: u64,
+    /// Its energy by domain, those outside the total included.
+    pub charges: BTreeMap<DomainId, Charge>,
+}
+
+/// Energy charged to a thread, with its error.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Charge {
+    /// The energy.
+    pub energy: Microjoules,
+    /// Its error.
+    pub error: ErrorSum,
+}
+
+impl ThreadAccount {
+    /// Whether it ran in the windows looked at.
+    pub fn ran(&self) -> bool {
+        self.oncpu > Nanoseconds::ZERO
+    }
+}
+
+impl Profile {
+    /// The domains that make up the total: they overlap nowhere.
+    pub fn total_domains(&self) -> impl Iterator<Item = (DomainId, &DomainAccount)> {
+        self.domains.iter().filter(|(_, account)| account.in_total).map(|(id, a)| (*id, a))
+    }
+
+    /// The ledger of the whole, over [`Self::total_domains`].
+    pub fn total(&self) -> Ledger {
+        self.total_domains().fold(Ledger::default(), |mut total, (_, account)| {
+            total += account.ledger;
+            total
+        })
+    }
+
+    /// The standard error of the whole measured energy.
+    pub fn total_error(&self) -> StandardError {
+        self.total_domains()
+            .map(|(_, account)| account.error())
+            .fold(StandardError::default(), StandardError::and)
+    }
+
+    /// The weakest kind of figure in the total; `None` where there is no figure.
+    pub fn provenance(&self) -> Option<Provenance> {
+        self.total_domains().filter_map(|(_, account)| account.provenance).max()
+    }
+
+    /// Windows times domains of the total whose energy is unknown.
+    pub fn gaps(&self) -> u64 {
+        self.total_domains().map(|(_, account)| account.gaps).sum()
+    }
+}
+
+/// Makes a profile from windows as they come.
+#[derive(Debug)]
+pub struct ProfileBuilder {
+    profile: Profile,
+    start: MonotonicTime,
+}
+
+impl ProfileBuilder {
+    /// Of a recording that began at `start` and has `recorded_windows`.
+    pub fn new(facts: Facts, method: Method, start: MonotonicTime, recorded_windows: u64) -> Self {
+        let profile = Profile {
+            facts,
+            method,
+            span: Span { recorded_windows, ..Span::default() },
+            domains: BTreeMap::new(),
+            threads: BTreeMap::new(),
+            lost_oncpu: Nanoseconds::ZERO,
+        };
+        Self { profile, start }
+    }
+
+    /// Adds a window: how its energy was divided, and who ran in it.
+    pub fn add(&mut self, attributed: &AttributedWindow, residency: &[Residency]) {
+        self.extend_span(&attributed.window);
+        for row in residency {
+            match row.thread {
+                ThreadId::IDLE => {}
+                ThreadId::LOST => self.profile.lost_oncpu += row.oncpu,
+                thread => {
+                    let account = self.profile.threads.entry(thread).or_default();
+                    account.oncpu += row.oncpu;
+                    account.switches += u64::from(row.switches);
+                }
+            }
+        }
+        for divided in &attributed.domains {
+            let account = self.profile.domains.entry(divided.domain).or_default();
+            let Some(ledger) = divided.ledger else { continue };
+            account.ledger += ledger;
+            account.known += 1;
+            account.covered += attributed.window.length();
+            account.provenance = account.provenance.max(Some(divided.provenance));
+            account.errors.add(divided.error, divided.error, divided.provenance);
+            let of_all: Microjoules = divided.samples.iter().map(|sample| sample.error).sum();
+            for sample in &divided.samples {
+                let thread = self.profile.threads.entry(sample.thread).or_default();
+                let charge = thread.charges.entry(sample.domain).or_default();
+                charge.energy += sample.energy;
+                charge.error.add(sample.error, of_all, divided.provenance);
+            }
+        }
+    }
+
+    /// Adds a window of which it is not known who ran.
+    pub fn add_without_residency(&mut self, attributed: &AttributedWindow) {
+        self.profile.span.windows_without_residency += 1;
+        self.add(attributed, &[]);
+    }
+
+    /// The profile, once the names of the threads, the sources of the domains and the baselines
+    /// are known.
+    pub fn finish(
+        mut self,
+        names: BTreeMap<ThreadId, ThreadInfo>,
+        sources: &BTreeMap<DomainId, String>,
+        baselines: &Baselines,
+    ) -> Profile {
+        for (thread, info) in names.into_iter().filter(|(thread, _)| *thread >= ThreadId::FIRST) {
+            self.profile.threads.entry(thread).or_default().info = info;
+        }
+        for (domain, source) in sources {
+            self.profile.domains.entry(*domain).or_default().source.clone_from(source);
+        }
+        let measured: Vec<DomainId> = self
+            .profile
+            .domains
+            .iter()
+            .filter(|(_, account)| account.known > 0)
+            .map(|(domain, _)| *domain)
+            .collect();
+        let cover = disjoint_cover(&measured);
+        let windows = self.profile.span.windows;
+        for (domain, account) in &mut self.profile.domains {
+            account.baseline = baselines.of(*domain);
+            account.in_total = cover.contains(domain);
+            account.gaps = windows - account.known;
+        }
+        self.profile
+    }
+
+    /// Counts a window in.
+    fn extend_span(&mut self, window: &Window) {
+        let start = self.start;
+        let span = &mut self.profile.span;
+        if span.windows == 0 {
+            span.from = window.start.since(start);
+            span.start_utc = window.start_utc;
+        }
+        span.windows += 1;
+        span.duration += window.length();
+        span.to = window.end.since(start);
+    }
+}

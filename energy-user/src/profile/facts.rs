@@ -1,0 +1,83 @@
+//! What a profile says about the recording it was made from.
+
+use crate::model::{Losses, Provenance};
+use crate::units::Nanoseconds;
+
+/// A recording, as far as a report speaks of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The program and version that recorded.
+    pub tool: String,
+    /// The machine's name.
+    pub hostname: String,
+    /// The kernel's release.
+    pub kernel: String,
+    /// The processor's name.
+    pub cpu_model: String,
+    /// How many CPUs were online.
+    pub cpus: u32,
+    /// The kind of virtual machine, where it is one.
+    pub virtualisation: Option<String>,
+    /// The length of a whole window.
+    pub window: Nanoseconds,
+    /// Where the energy came from.
+    pub sources: Vec<SourceFacts>,
+    /// What was to be looked at.
+    pub targets: Targets,
+    /// The profiler's own process.
+    pub recorder_tgid: u32,
+    /// How the recording ended, in words.
+    pub ending: String,
+    /// Whether the recording was brought to its end, in whatever way.
+    pub complete: bool,
+    /// What a launched command returned.
+    pub exit_code: Option<i32>,
+    /// What the recording missed.
+    pub losses: Losses,
+    /// What the profiler's own programs in the kernel cost, where known.
+    pub bpf: Option<BpfFacts>,
+}
+
+/// A source of energy figures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// Its name, e.g. `rapl-powercap`.
+    pub name: String,
+    /// What kind of figures it gives.
+    pub provenance: Provenance,
+    /// What must be said about them, in a sentence.
+    pub note: Option<String>,
+}
+
+/// The cost of the profiler's own programs in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BpfFacts {
+    /// How often they ran.
+    pub runs: u64,
+    /// For how long in all.
+    pub run_time: Nanoseconds,
+}
+
+/// What a recording was to look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Targets {
+    /// Everything alike.
+    #[default]
+    All,
+    /// These processes, and what descends from them.
+    Pids(Vec<u32>),
+    /// A launched command, and what descends from it.
+    Command {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// Its process.
+        pid: u32,
+    },
+}
+
+impl Targets {
+    /// Whether anything was chosen, so that the rest of the system is one row.
+    pub const fn chosen(&self) -> bool {
+        !matches!(self, Self::All)
+    }
+}

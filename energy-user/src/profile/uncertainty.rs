@@ -1,0 +1,166 @@
+//! Standard errors of sums: over windows, over the threads of a group, over domains.
+//! Only here are errors floating point; no energy is.
+//!
+//! What may be relied on, and why (the long form is in docs/attribution.md):
+//! - *Over windows* a counter's errors add in quadrature. A window's error is that of its two edges,
+//!   and neighbours share an edge with opposite sign; as shares are never negative, what that does
+//!   to a sum is to make it smaller. Quadrature is an upper bound.
+//! - *Over threads* errors come from one counter. Adding them up is an upper bound, and so is the
+//!   root of `Σ a·T`, with `a` a charge's error and `T` that of all charges of its window, because
+//!   `(Σ a)² ≤ Σ a·T` in each window. The smaller of the two is taken.
+//! - *Estimates* are wrong in the same direction again and again: their errors add up everywhere.
+
+use crate::model::Provenance;
+use crate::units::{Joules, Microjoules};
+
+/// How many standard errors make a 95 % interval of a normal distribution.
+const DEVIATIONS_95: f64 = 1.96;
+
+/// The error of one thread's energy of one domain, or of a whole domain, over windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ErrorSum {
+    /// `Σ a²` in µJ².
+    variance: f64,
+    /// `Σ a·T` in µJ².
+    ceiling: f64,
+    /// `Σ a` in µJ, of estimates.
+    correlated: f64,
+}
+
+impl ErrorSum {
+    /// Adds the error of one charge in one window, where all charges' errors come to `of_all`.
+    pub fn add(&mut self, error: Microjoules, of_all: Microjoules, provenance: Provenance) {
+        let microjoules = error.joules().get() * 1e6;
+        match provenance {
+            Provenance::Measured | Provenance::Attributed => {
+                self.variance += microjoules * microjoules;
+                self.ceiling += microjoules * of_all.joules().get() * 1e6;
+            }
+            Provenance::Estimated | Provenance::Assumed => self.correlated += microjoules,
+        }
+    }
+
+    /// The standard error.
+    pub fn standard(&self) -> StandardError {
+        let mut together = Together::default();
+        together.add(self);
+        together.standard()
+    }
+}
+
+/// The error of several threads' energy of one domain.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Together {
+    linear: f64,
+    ceiling: f64,
+    correlated: f64,
+}
+
+impl Together {
+    /// Adds a thread.
+    pub(super) fn add(&mut self, thread: &ErrorSum) {
+        self.linear += thread.variance.sqrt();
+        self.ceiling += thread.ceiling;
+        self.correlated += thread.correlated;
+    }
+
+    /// The standard error of the sum.
+    pub(super) fn standard(&self) -> StandardError {
+        StandardError {
+            independent: self.linear.min(self.ceiling.sqrt()),
+            correlated: self.correlated,
+        }
+    }
+}
+
+/// A standard error, with what adds up apart from what averages out. In µJ.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StandardError {
+    independent: f64,
+    correlated: f64,
+}
+
+impl StandardError {
+    /// The error of a sum of energies of different domains, whose counters err independently.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            independent: self.independent.hypot(other.independent),
+            correlated: self.correlated + other.correlated,
+        }
+    }
+
+    /// The error of a sum of which nothing is known but its parts: never too small.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            independent: self.independent + other.independent,
+            correlated: self.correlated + other.correlated,
+        }
+    }
+
+    /// One standard deviation.
+    pub fn deviation(self) -> Joules {
+        Joules::new((self.independent + self.correlated) * 1e-6)
+    }
+
+    /// Half the width of the 95 % interval.
+    pub fn half_width_95(self) -> Joules {
+        Joules::new(self.deviation().get() * DEVIATIONS_95)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(errors: &[(u64, u64)], provenance: Provenance) -> ErrorSum {
+        let mut sum = ErrorSum::default();
+        for (error, of_all) in errors {
+            sum.add(Microjoules::new(*error), Microjoules::new(*of_all), provenance);
+        }
+        sum
+    }
+
+    fn microjoules(error: StandardError) -> f64 {
+        error.deviation().get() * 1e6
+    }
+
+    #[test]
+    fn a_counters_errors_of_3_and_4_make_5_over_two_windows() {
+        let over_windows = sum(&[(3, 3), (4, 4)], Provenance::Measured);
+        assert!((microjoules(over_windows.standard()) - 5.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_estimates_errors_of_3_and_4_make_7() {
+        let over_windows = sum(&[(3, 3), (4, 4)], Provenance::Estimated);
+        assert!((microjoules(over_windows.standard()) - 7.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn threads_of_one_window_share_its_error() {
+        // One window with an error of 10: two threads with half of it each.
+        let half = sum(&[(5, 10)], Provenance::Measured);
+        let mut both = Together::default();
+        both.add(&half);
+        both.add(&half);
+        assert!((microjoules(both.standard()) - 10.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn threads_of_different_windows_do_not_add_up_their_errors() {
+        // Four windows with an error of 10 each, a thread in each: sqrt(4 · 10²), not 4 · 10.
+        let mut all = Together::default();
+        for _ in 0..4 {
+            all.add(&sum(&[(10, 10)], Provenance::Measured));
+        }
+        assert!((microjoules(all.standard()) - 20.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn two_domains_errors_of_3_and_4_make_5() {
+        let package = sum(&[(3, 3)], Provenance::Measured).standard();
+        let dram = sum(&[(4, 4)], Provenance::Measured).standard();
+        assert!((microjoules(package.and(dram)) - 5.0).abs() < 1e-9);
+        assert!((microjoules(package.plus(dram)) - 7.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,451 @@
+//! The recording itself: attach, start, tick, stop, complete. One loop, in the order of time.
+
+use std::collections::VecDeque;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+
+use log::debug;
+use tokio::process::Child;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::capture::Capture;
+use super::energy::Energy;
+use super::procfs::{Procfs, unified_cgroups};
+use super::target::{Watched, check_pids, launch};
+use super::tasks::{Roots, Tasks};
+use super::ticker::Ticker;
+use super::writing::Writing;
+use super::{Progress, RecordError, RecordOptions, Recording, TargetChoice, privileges};
+use crate::model::{
+    DomainId, EnergySample, Grid, Losses, Provenance, Residency, Window, disjoint_cover,
+};
+use crate::probes::{AttachOptions, Probes, monotonic_now, sees_host_pids, wall_now};
+use crate::sources::{HostFacts, SourceOptions, discover};
+use crate::trace::{
+    Batch, BpfCost, Clock, Host, Session, SessionState, SourceInfo, Target, TraceWriter,
+};
+use crate::units::{MonotonicTime, Nanoseconds, WallTime};
+
+/// Parts are sealed this often at the latest, so that at most this much is lost to `kill -9`.
+const SEAL_EVERY: Nanoseconds = Nanoseconds::from_millis(900);
+
+/// Why recording stopped.
+#[derive(Debug)]
+enum Stop {
+    Duration,
+    Signal(&'static str),
+    CommandExited(ExitStatus),
+    TargetsGone,
+    WritingFailed,
+}
+
+impl Stop {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Duration => "duration reached".to_owned(),
+            Self::Signal(name) => format!("interrupted ({name})"),
+            Self::CommandExited(_) => "command exited".to_owned(),
+            Self::TargetsGone => "all targets exited".to_owned(),
+            Self::WritingFailed => "the trace could not be written".to_owned(),
+        }
+    }
+}
+
+/// Records until the target ends, the duration is over, or a signal comes; see [`RecordOptions`].
+/// Must run on a current-thread tokio runtime with I/O enabled: capabilities are per thread.
+pub async fn record(
+    options: &RecordOptions,
+    mut progress: impl FnMut(Progress),
+) -> Result<Recording, RecordError> {
+    let grid = Grid::new(options.window)?;
+    let procfs = Procfs::default();
+    if !sees_host_pids(Path::new("/proc")) {
+        return Err(RecordError::PidNamespace);
+    }
+    let mut roots = Roots { inherit: options.inherit, ..Roots::default() };
+    if let TargetChoice::Pids(pids) = &options.target {
+        check_pids(&procfs, pids)?;
+        roots.tgids.extend(pids);
+    }
+    let facts = HostFacts::of_this_machine();
+    let source_options = SourceOptions {
+        powercap_root: options.powercap_root.clone(),
+        force_model: options.model_only,
+    };
+    let mut energy = Energy::new(discover(&source_options, &facts))?;
+    let probes =
+        Probes::attach(&AttachOptions { log_shift: options.log_shift, ..AttachOptions::default() })?;
+    let mut session = new_session(options, &facts, energy.describe());
+    let writer =
+        TraceWriter::create(&options.output, options.existing, options.owner, &session)?;
+    let tasks = Tasks::scan(procfs, roots, unified_cgroups(Path::new("/proc/self/mountinfo")));
+    // Handlers first: from here on an interrupt ends the recording properly.
+    let mut signals = Signals::new()?;
+    energy.read(&monotonic_now);
+    let mut capture = Capture::begin(probes, tasks, grid, monotonic_now);
+    let start = capture.start();
+    let utc = wall_clock_at(start);
+    session.clock = Clock { monotonic_start_ns: start.nanos(), utc_start_ns: utc.epoch_nanos() };
+    let ending = match launch_or_watch(options, &mut capture) {
+        Ok(ending) => ending,
+        Err(error) => {
+            session.state = SessionState::Failed;
+            session.ended = Some(error.to_string());
+            // The reason matters more than whether the empty trace could be completed.
+            let _ = writer.finish(&session);
+            return Err(error);
+        }
+    };
+    if let TargetChoice::Command(argv) = &options.target {
+        session.target = Target::Command {
+            argv: argv.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            pid: ending.command_pid(),
+        };
+    }
+    privileges::drop_unneeded()?;
+    let (writing, failure) = Writing::start(writer)?;
+    progress(Progress::Started {
+        notes: session.sources.iter().filter_map(|source| source.note.clone()).collect(),
+    });
+    let mut recorder = Recorder {
+        grid,
+        start,
+        utc,
+        capture,
+        energy,
+        writing,
+        batch: Batch::default(),
+        next_window: 0,
+        closed_to: start,
+        last_seal: start,
+        last_read: start,
+        counted: Losses::default(),
+        recent: VecDeque::new(),
+        losses: Losses::default(),
+    };
+    let until = options.duration.map(|duration| start + duration);
+    let stop = recorder.run(until, ending, &mut signals, failure, &mut progress).await?;
+    progress(Progress::Finishing);
+    recorder.complete(session, &stop)
+}
+
+/// What ends the recording by itself.
+enum Ending {
+    Command(Box<Child>),
+    Processes(Watched),
+    Nothing,
+}
+
+impl Ending {
+    fn command_pid(&self) -> u32 {
+        match self {
+            Self::Command(child) => child.id().unwrap_or_default(),
+            _ => 0,
+        }
+    }
+
+    async fn wait(&mut self) -> Result<Stop, RecordError> {
+        match self {
+            Self::Command(child) => child.wait().await.map(Stop::CommandExited).map_err(|source| {
+                RecordError::System { what: "wait for the command", source }
+            }),
+            Self::Processes(watched) => {
+                watched.all_gone().await;
+                Ok(Stop::TargetsGone)
+            }
+            Self::Nothing => std::future::pending().await,
+        }
+    }
+}
+
+fn launch_or_watch(options: &RecordOptions, capture: &mut Capture) -> Result<Ending, RecordError> {
+    match &options.target {
+        TargetChoice::All => Ok(Ending::Nothing),
+        TargetChoice::Pids(pids) => Ok(Ending::Processes(Watched::new(pids)?)),
+        TargetChoice::Command(argv) => {
+            let child = launch(argv, options.account.as_ref())?;
+            capture.tasks().add_root(child.id().unwrap_or_default());
+            Ok(Ending::Command(Box::new(child)))
+        }
+    }
+}
+
+/// The signals that end a recording.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, RecordError> {
+        let listen = |kind| {
+            signal(kind).map_err(|source| RecordError::System { what: "handle signals", source })
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hangup.recv() => "SIGHUP",
+        }
+    }
+}
+
+struct Recorder {
+    grid: Grid,
+    start: MonotonicTime,
+    utc: WallTime,
+    capture: Capture,
+    energy: Energy,
+    writing: Writing,
+    batch: Batch,
+    next_window: u32,
+    /// Up to where every CPU has been charged.
+    closed_to: MonotonicTime,
+    last_seal: MonotonicTime,
+    /// The line at which the counters were read last.
+    last_read: MonotonicTime,
+    /// Losses that windows written so far account for.
+    counted: Losses,
+    /// Windows of the last second or so, for showing the power.
+    recent: VecDeque<(Nanoseconds, Vec<EnergySample>)>,
+    losses: Losses,
+}
+
+impl Recorder {
+    async fn run(
+        &mut self,
+        until: Option<MonotonicTime>,
+        mut ending: Ending,
+        signals: &mut Signals,
+        mut failure: oneshot::Receiver<()>,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<Stop, RecordError> {
+        let ticker = Ticker::new(self.grid, self.start)?;
+        let mut interrupted = false;
+        loop {
+            let duration_over = async {
+                match until {
+                    Some(until) => {
+                        let left = until.since(monotonic_now());
+                        tokio::time::sleep(left.into()).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                ticks = ticker.tick() => self.tick(ticks?, ticker.step(), progress),
+                stop = ending.wait() => return stop,
+                name = signals.next() => {
+                    // A first Ctrl-C at the terminal reaches the command too, which then ends the
+                    // recording when it ends.
+                    if name == "SIGINT" && matches!(ending, Ending::Command(_)) && !interrupted {
+                        interrupted = true;
+                        continue;
+                    }
+                    return Ok(Stop::Signal(name));
+                }
+                _ = &mut failure => return Ok(Stop::WritingFailed),
+                () = duration_over => return Ok(Stop::Duration),
+            }
+        }
+    }
+
+    fn tick(&mut self, ticks: u64, step: Nanoseconds, progress: &mut impl FnMut(Progress)) {
+        let now = monotonic_now();
+        let line = self.grid.line_at_or_before(now);
+        if line > self.last_read {
+            self.energy.read(&monotonic_now);
+            self.last_read = line;
+            // Long windows have ticks in between; short ones a missed tick each.
+            if step == self.grid.step() {
+                self.losses.late_ticks += ticks.saturating_sub(1);
+            }
+        }
+        // Short windows are read one by one, and drained together.
+        if now.since(self.closed_to) < Nanoseconds::from_millis(95) && step == self.grid.step() {
+            return;
+        }
+        let settled = self.capture.drain(self.grid, now);
+        self.closed_to = self.closed_to.max(settled);
+        self.write_windows_to(settled);
+        self.capture.probes().flush_log();
+        if now.since(self.last_seal) >= SEAL_EVERY {
+            self.last_seal = now;
+            self.seal();
+            self.capture.tasks().forget_before(settled);
+            progress(self.running(now));
+        }
+    }
+
+    /// Sends what is complete to be written.
+    fn seal(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.threads = self.capture.tasks().take_changed();
+        self.writing.send(batch);
+    }
+
+    /// Moves every window that ends at or before `line` into the batch.
+    fn write_windows_to(&mut self, line: MonotonicTime) {
+        let mut rows = self.capture.take_before(self.window_index(line));
+        loop {
+            let end = self.grid.line_after(self.window_start(self.next_window));
+            if end > line {
+                return;
+            }
+            let residency = rows.remove(&self.next_window).unwrap_or_default();
+            self.write_window(end, residency);
+        }
+    }
+
+    fn write_window(&mut self, end: MonotonicTime, residency: Vec<Residency>) {
+        let start = self.window_start(self.next_window);
+        let switches = self.capture.lost_switches();
+        let events = self.capture.lost_events();
+        let since_start = start.since(self.start).get();
+        let window = Window {
+            index: self.next_window,
+            start,
+            end,
+            start_utc: WallTime::from_epoch_nanos(
+                self.utc.epoch_nanos() + i64::try_from(since_start).unwrap_or(i64::MAX),
+            ),
+            lost_switches: switches - self.counted.switches,
+            lost_events: events - self.counted.events,
+        };
+        self.counted.switches = switches;
+        self.counted.events = events;
+        // Counters are read at every line before windows are drained past it.
+        let samples = self.energy.of_window(&window, &residency).unwrap_or_default();
+        self.losses.energy_gaps +=
+            samples.iter().filter(|sample| sample.energy.is_none()).count() as u64;
+        self.recent.push_back((window.length(), samples.clone()));
+        let kept = usize::try_from(1_000_000_000 / self.grid.step().get()).unwrap_or(1).max(1);
+        while self.recent.len() > kept {
+            self.recent.pop_front();
+        }
+        self.batch.windows.push(window);
+        self.batch.energy.extend(samples);
+        self.batch.residency.extend(residency);
+        self.next_window += 1;
+    }
+
+    fn window_start(&self, index: u32) -> MonotonicTime {
+        if index == 0 {
+            return self.start;
+        }
+        let step = Nanoseconds::new(self.grid.step().get() * u64::from(index));
+        self.grid.line_at_or_before(self.start) + step
+    }
+
+    fn window_index(&self, at: MonotonicTime) -> u32 {
+        let first = self.grid.line_at_or_before(self.start);
+        u32::try_from(at.since(first).get() / self.grid.step().get()).unwrap_or(u32::MAX)
+    }
+
+    fn running(&self, now: MonotonicTime) -> Progress {
+        let length: Nanoseconds = self.recent.iter().map(|(length, _)| *length).sum();
+        let samples = || self.recent.iter().flat_map(|(_, samples)| samples);
+        let mut present: Vec<DomainId> = samples().map(|sample| sample.domain).collect();
+        present.sort_unstable();
+        present.dedup();
+        let cover = disjoint_cover(&present);
+        let mut joules = None;
+        let mut estimated = false;
+        for sample in samples().filter(|sample| cover.contains(&sample.domain)) {
+            estimated |= sample.provenance > Provenance::Attributed;
+            if let Some(energy) = sample.energy {
+                joules = Some(joules.unwrap_or(0.0) + energy.joules().get());
+            }
+        }
+        let watts = joules.filter(|_| length > Nanoseconds::ZERO).map(|sum| sum / length.seconds());
+        Progress::Running { elapsed: now.since(self.start), watts, estimated }
+    }
+
+    /// Ends all books now and completes the trace.
+    fn complete(mut self, mut session: Session, stop: &Stop) -> Result<Recording, RecordError> {
+        let end = monotonic_now();
+        self.capture.finish(end);
+        self.energy.read(&monotonic_now);
+        self.write_windows_to(self.grid.line_at_or_before(end));
+        if self.window_start(self.next_window) < end {
+            let mut rest = self.capture.take_before(u32::MAX);
+            let residency = rest.remove(&self.next_window).unwrap_or_default();
+            self.write_window(end, residency);
+        }
+        self.seal();
+        self.capture.probes().flush_log();
+        let statistics = self.capture.probes().run_statistics();
+        session.bpf = statistics.map(|statistics| BpfCost {
+            runs: statistics.switch_runs,
+            run_time_ns: statistics.switch_ns,
+        });
+        session.losses = self.losses();
+        session.state = SessionState::Complete;
+        session.ended = Some(stop.in_words());
+        if let Stop::CommandExited(status) = stop {
+            // As a shell tells it: 128 and the signal's number.
+            session.exit_code =
+                status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+        }
+        // The kernel unloads the programs before the disk is waited for.
+        drop(self.capture);
+        let size = self.writing.finish(&session)?;
+        Ok(Recording { session, size })
+    }
+
+    fn losses(&mut self) -> Losses {
+        Losses {
+            switches: self.capture.lost_switches(),
+            cpu_time_ns: self.capture.lost_time().get(),
+            events: self.capture.lost_events(),
+            late_switches: self.capture.late_switches(),
+            unnamed_threads: self.capture.tasks().unnamed(),
+            ..self.losses
+        }
+    }
+}
+
+/// The wall clock at a monotonic instant just past.
+fn wall_clock_at(start: MonotonicTime) -> WallTime {
+    let (wall, now) = (wall_now(), monotonic_now());
+    let since = i64::try_from(now.since(start).get()).unwrap_or(0);
+    WallTime::from_epoch_nanos(wall.epoch_nanos() - since)
+}
+
+fn new_session(options: &RecordOptions, facts: &HostFacts, sources: Vec<SourceInfo>) -> Session {
+    debug!("sources: {sources:?}");
+    Session {
+        host: Host {
+            hostname: facts.hostname.clone(),
+            kernel: facts.kernel.clone(),
+            arch: facts.arch.clone(),
+            cpu_model: facts.cpu_model.clone().unwrap_or_default(),
+            cpus: facts.cpus,
+            memory_bytes: facts.memory_bytes,
+            boot_id: facts.boot_id.clone(),
+            virtualisation: facts.virtualisation.clone(),
+        },
+        topology: facts.topology.clone(),
+        window_ns: options.window.get(),
+        sources,
+        target: match &options.target {
+            TargetChoice::Pids(pids) => Target::Pids { pids: pids.clone() },
+            TargetChoice::All | TargetChoice::Command(_) => Target::All,
+        },
+        inherit: options.inherit,
+        options: options.given.clone(),
+        recorder_tgid: std::process::id(),
+        ..Session::default()
+    }
+}

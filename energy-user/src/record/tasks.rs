@@ -1,0 +1,465 @@
+//! Who is who: from task events, `/proc` and the switch log's names of tasks to the threads of the
+//! trace. A thread is an incarnation of a tid between two execs; nothing is ever merged by number.
+//!
+//! One rule of our own: a process that execs within [`LAUNCH`] of its fork was being launched, so
+//! its time since the fork belongs to the program it became. A later exec begins a new thread.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::procfs::{ProcessFacts, Procfs};
+use crate::model::{ThreadId, ThreadInfo};
+use crate::probes::{TaskChange, TaskEvent};
+use crate::units::{MonotonicTime, Nanoseconds};
+
+/// How soon after its fork a process's first exec counts as its launch.
+const LAUNCH: Nanoseconds = Nanoseconds::from_millis(50);
+
+/// How long a thread that has exited is kept: it leaves its CPU once more after its exit event, at
+/// once or, where others take the CPU first, a little later.
+const AFTERLIFE: Nanoseconds = Nanoseconds::from_millis(2_000);
+
+/// Which processes the recording is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roots {
+    /// Process ids.
+    pub tgids: HashSet<u32>,
+    /// Whether their descendants belong to them.
+    pub inherit: bool,
+}
+
+/// A task's current and former incarnations, by its address.
+#[derive(Debug)]
+struct Task {
+    /// Oldest first; each is valid from its time until the next one's.
+    incarnations: Vec<Incarnation>,
+    exited: Option<MonotonicTime>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Incarnation {
+    from: MonotonicTime,
+    tid: u32,
+    thread: ThreadId,
+}
+
+/// What all threads of a process share.
+#[derive(Clone, Debug, Default)]
+struct Process {
+    facts: ProcessFacts,
+    /// Whether the parent is known.
+    has_parent: bool,
+    target: bool,
+    exec: u32,
+    forked: Option<MonotonicTime>,
+    exited: Option<MonotonicTime>,
+}
+
+/// The threads seen so far that still matter.
+#[derive(Debug)]
+pub struct Tasks {
+    procfs: Procfs,
+    roots: Roots,
+    tasks: HashMap<u64, Task>,
+    processes: HashMap<u32, Process>,
+    /// Threads that lived before recording, and have not run since: tid to process.
+    resting: HashMap<u32, u32>,
+    threads: BTreeMap<ThreadId, ThreadInfo>,
+    changed: HashSet<ThreadId>,
+    cgroups: HashMap<u64, String>,
+    /// Program paths as given to exec, and what they turned out to be.
+    programs: HashMap<String, String>,
+    next: ThreadId,
+    unnamed: u64,
+}
+
+impl Tasks {
+    /// The processes that live now, and which of them are targets.
+    pub fn scan(procfs: Procfs, roots: Roots, cgroups: Vec<(u64, String)>) -> Self {
+        let mut tasks = Self {
+            procfs,
+            roots,
+            tasks: HashMap::new(),
+            processes: HashMap::new(),
+            resting: HashMap::new(),
+            threads: BTreeMap::new(),
+            changed: HashSet::new(),
+            cgroups: cgroups.into_iter().collect(),
+            programs: HashMap::new(),
+            next: ThreadId::FIRST,
+            unnamed: 0,
+        };
+        for tgid in tasks.procfs.processes() {
+            let Some(facts) = tasks.procfs.process(tgid) else { continue };
+            for tid in tasks.procfs.threads(tgid) {
+                tasks.resting.insert(tid, tgid);
+            }
+            tasks.processes.insert(tgid, Process { facts, has_parent: true, ..Process::default() });
+        }
+        tasks.mark_targets();
+        for (thread, comm) in [(ThreadId::IDLE, "idle"), (ThreadId::LOST, "[lost]")] {
+            tasks.add(thread, ThreadInfo { comm: comm.to_owned(), ..ThreadInfo::default() });
+        }
+        tasks
+    }
+
+    /// Makes a process a target that was started after the scan.
+    pub fn add_root(&mut self, tgid: u32) {
+        self.roots.tgids.insert(tgid);
+    }
+
+    /// Threads whose name was never learnt.
+    pub fn unnamed(&self) -> u64 {
+        self.unnamed
+    }
+
+    /// The thread that the switch log calls (`address`, `tid`), and until when it is that one: at
+    /// `from` itself, and up to `until` unless it becomes another program in between.
+    pub fn resolve(
+        &mut self,
+        address: u64,
+        tid: u32,
+        from: MonotonicTime,
+        until: MonotonicTime,
+    ) -> (ThreadId, MonotonicTime) {
+        if tid == 0 {
+            return (ThreadId::IDLE, until);
+        }
+        if let Some(task) = self.tasks.get(&address) {
+            match task.incarnations.as_slice() {
+                [only] if only.tid == tid => return (only.thread, until),
+                several => {
+                    let matching = |incarnation: &&Incarnation| incarnation.tid == tid;
+                    let now = several.iter().rev().filter(matching).find(|one| one.from <= from);
+                    let later = several.iter().filter(matching).find(|one| one.from > from);
+                    match (now, later) {
+                        (Some(now), later) => {
+                            return (now.thread, later.map_or(until, |one| one.from.min(until)));
+                        }
+                        // The tid changes just before the exec event of a thread that is not its
+                        // process's first.
+                        (None, Some(later)) => return (later.thread, until),
+                        (None, None) => {}
+                    }
+                }
+            }
+        }
+        (self.meet(address, tid, from), until)
+    }
+
+    /// The tid of the task at `address`, if it has been seen.
+    pub fn tid_at(&self, address: u64) -> Option<u32> {
+        self.tasks.get(&address).and_then(|task| task.incarnations.last()).map(|last| last.tid)
+    }
+
+    /// Takes note of an event.
+    pub fn apply(&mut self, event: TaskEvent) {
+        let at = event.at;
+        match event.change {
+            TaskChange::Fork { address, tid, tgid, start, parent_tgid, comm } => {
+                self.fork(address, tid, tgid, start.unwrap_or(at), parent_tgid, comm, at);
+            }
+            TaskChange::Exec { address, tid, tgid, path, cmdline, comm, uid, cgroup } => {
+                let seen = Seen { address, tid, tgid, comm, uid, cgroup };
+                self.exec(seen, path, cmdline, at);
+            }
+            TaskChange::Exit { address, tid, tgid, comm, uid, cgroup } => {
+                self.exit(Seen { address, tid, tgid, comm, uid, cgroup }, at);
+            }
+            TaskChange::Rename { address, comm } => self.rename(address, comm),
+            TaskChange::CgroupCreated { id, path } => {
+                self.cgroups.insert(id, path);
+            }
+            TaskChange::CgroupAttached { tgid, path } => self.move_to_cgroup(tgid, &path),
+        }
+    }
+
+    /// The threads that are new or changed since the last call.
+    pub fn take_changed(&mut self) -> Vec<(ThreadId, ThreadInfo)> {
+        let mut changed: Vec<_> = self.changed.drain().collect();
+        changed.sort_unstable();
+        changed
+            .into_iter()
+            .filter_map(|thread| Some((thread, self.threads.get(&thread)?.clone())))
+            .collect()
+    }
+
+    /// Forgets incarnations and threads that no interval after `now` can belong to. Call it after
+    /// [`Self::take_changed`].
+    pub fn forget_before(&mut self, now: MonotonicTime) {
+        let threads = &mut self.threads;
+        self.tasks.retain(|_, task| {
+            let past = task.incarnations.iter().rposition(|one| one.from + AFTERLIFE < now);
+            for gone in task.incarnations.drain(..past.unwrap_or(0)) {
+                threads.remove(&gone.thread);
+            }
+            let gone = task.exited.is_some_and(|exited| exited + AFTERLIFE < now);
+            if gone {
+                for one in &task.incarnations {
+                    threads.remove(&one.thread);
+                }
+            }
+            !gone
+        });
+        self.processes
+            .retain(|_, process| process.exited.is_none_or(|exited| exited + AFTERLIFE >= now));
+    }
+
+    /// Whether all target processes that were there at the start, or were added, have exited.
+    pub fn targets_gone(&self) -> bool {
+        !self.roots.tgids.is_empty()
+            && self.roots.tgids.iter().all(|tgid| {
+                self.processes.get(tgid).is_none_or(|process| process.exited.is_some())
+            })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one event")]
+    fn fork(
+        &mut self,
+        address: u64,
+        tid: u32,
+        tgid: u32,
+        start: MonotonicTime,
+        parent_tgid: u32,
+        comm: String,
+        at: MonotonicTime,
+    ) {
+        if tid == tgid {
+            let parent = self.process(parent_tgid).cloned().unwrap_or_default();
+            let target =
+                self.roots.tgids.contains(&tgid) || (parent.target && self.roots.inherit);
+            let facts = ProcessFacts { parent_tgid, ..parent.facts };
+            let process = Process {
+                facts,
+                has_parent: true,
+                target,
+                exec: 0,
+                forked: Some(at),
+                exited: None,
+            };
+            self.processes.insert(tgid, process);
+        }
+        self.resting.remove(&tid);
+        let info = self.describe(tgid, tid, start, comm);
+        self.begin(address, tid, at, info);
+    }
+
+    fn exec(
+        &mut self,
+        seen: Seen,
+        path: Option<String>,
+        cmdline: Option<String>,
+        at: MonotonicTime,
+    ) {
+        let exe = self.program(seen.tgid, path);
+        let cgroup = self.cgroup(seen.cgroup, seen.tgid);
+        self.ensure_process(seen.tgid);
+        let process = self.processes.entry(seen.tgid).or_default();
+        let launch = process.exec == 0
+            && process.forked.is_some_and(|forked| at.since(forked) <= LAUNCH);
+        process.exec += 1;
+        process.facts.exe = exe.or(process.facts.exe.take());
+        process.facts.cmdline = cmdline;
+        process.facts.uid = Some(seen.uid);
+        process.facts.cgroup = cgroup.or(process.facts.cgroup.take());
+        let known = self.tasks.get(&seen.address).and_then(|task| task.incarnations.last().copied());
+        let start = known
+            .and_then(|known| self.threads.get(&known.thread))
+            .map_or(at, |info| info.start);
+        let info = self.describe(seen.tgid, seen.tid, start, seen.comm);
+        match known {
+            Some(known) if launch && known.tid == seen.tid => self.add(known.thread, info),
+            _ => {
+                self.resting.remove(&seen.tid);
+                self.begin(seen.address, seen.tid, at, info);
+            }
+        }
+    }
+
+    fn exit(&mut self, seen: Seen, at: MonotonicTime) {
+        self.resting.remove(&seen.tid);
+        let cgroup = self.cgroup(seen.cgroup, seen.tgid);
+        self.ensure_process(seen.tgid);
+        let process = self.processes.entry(seen.tgid).or_default();
+        process.facts.uid.get_or_insert(seen.uid);
+        if process.facts.cgroup.is_none() {
+            process.facts.cgroup = cgroup;
+        }
+        if seen.tid == seen.tgid {
+            process.exited = Some(at);
+        }
+        if self.tid_at(seen.address) != Some(seen.tid) {
+            let info = self.describe(seen.tgid, seen.tid, at, seen.comm.clone());
+            self.begin(seen.address, seen.tid, MonotonicTime::default(), info);
+        }
+        let Some(task) = self.tasks.get_mut(&seen.address) else { return };
+        task.exited = Some(at);
+        let Some(last) = task.incarnations.last() else { return };
+        let (thread, comm) = (last.thread, seen.comm);
+        if let Some(info) = self.threads.get_mut(&thread) {
+            info.exit = Some(at);
+            info.comm = comm;
+            self.changed.insert(thread);
+        }
+    }
+
+    fn rename(&mut self, address: u64, comm: String) {
+        let Some(thread) = self.tasks.get(&address).and_then(|task| task.incarnations.last()) else {
+            return;
+        };
+        let thread = thread.thread;
+        if let Some(info) = self.threads.get_mut(&thread)
+            && info.comm != comm
+        {
+            info.comm = comm;
+            self.changed.insert(thread);
+        }
+    }
+
+    fn move_to_cgroup(&mut self, tgid: u32, path: &str) {
+        if let Some(process) = self.processes.get_mut(&tgid) {
+            process.facts.cgroup = Some(path.to_owned());
+        }
+        for (thread, info) in &mut self.threads {
+            if info.tgid == tgid && info.exit.is_none() {
+                info.cgroup = Some(path.to_owned());
+                self.changed.insert(*thread);
+            }
+        }
+    }
+
+    /// A task that the switch log shows and no event announced: it lived before recording, or its
+    /// event was lost, or this kernel does not tell of forks.
+    fn meet(&mut self, address: u64, tid: u32, from: MonotonicTime) -> ThreadId {
+        let resting = self.resting.remove(&tid);
+        let info = match (self.procfs.thread(tid), resting) {
+            (Some(facts), _) => {
+                self.ensure_process(facts.tgid);
+                self.describe(facts.tgid, tid, facts.start, facts.comm)
+            }
+            (None, Some(tgid)) => {
+                let comm = self.processes.get(&tgid).and_then(|process| {
+                    let exe = process.facts.exe.as_deref()?;
+                    Some(exe.rsplit('/').next().unwrap_or(exe).chars().take(15).collect())
+                });
+                self.describe(tgid, tid, from, comm.unwrap_or_else(|| "?".to_owned()))
+            }
+            (None, None) => {
+                self.unnamed += 1;
+                self.describe(tid, tid, from, "?".to_owned())
+            }
+        };
+        self.begin(address, tid, MonotonicTime::default(), info)
+    }
+
+    /// A new incarnation of the task at `address`.
+    fn begin(&mut self, address: u64, tid: u32, from: MonotonicTime, info: ThreadInfo) -> ThreadId {
+        let thread = self.next;
+        self.next = ThreadId(thread.0 + 1);
+        let task = self
+            .tasks
+            .entry(address)
+            .or_insert_with(|| Task { incarnations: Vec::new(), exited: None });
+        task.exited = None;
+        task.incarnations.push(Incarnation { from, tid, thread });
+        self.add(thread, info);
+        thread
+    }
+
+    fn add(&mut self, thread: ThreadId, info: ThreadInfo) {
+        self.threads.insert(thread, info);
+        self.changed.insert(thread);
+    }
+
+    fn describe(&self, tgid: u32, tid: u32, start: MonotonicTime, comm: String) -> ThreadInfo {
+        let process = self.processes.get(&tgid).cloned().unwrap_or_default();
+        ThreadInfo {
+            tgid,
+            tid,
+            start,
+            exit: None,
+            exec: process.exec,
+            parent_tgid: process.has_parent.then_some(process.facts.parent_tgid),
+            comm,
+            exe: process.facts.exe,
+            cmdline: process.facts.cmdline,
+            uid: process.facts.uid,
+            cgroup: process.facts.cgroup,
+            target: process.target,
+        }
+    }
+
+    /// The process, read from `/proc` if it has not been seen; `None` when it is gone.
+    fn process(&mut self, tgid: u32) -> Option<&Process> {
+        self.ensure_process(tgid);
+        self.processes.get(&tgid)
+    }
+
+    fn ensure_process(&mut self, tgid: u32) {
+        if self.processes.contains_key(&tgid) {
+            return;
+        }
+        let Some(facts) = self.procfs.process(tgid) else { return };
+        let inherited = self.roots.inherit
+            && self.processes.get(&facts.parent_tgid).is_some_and(|parent| parent.target);
+        let target = self.roots.tgids.contains(&tgid) || inherited;
+        self.processes
+            .insert(tgid, Process { facts, has_parent: true, target, ..Process::default() });
+    }
+
+    /// The program's real path: from `/proc` while it lives, else what the same path was before.
+    fn program(&mut self, tgid: u32, path: Option<String>) -> Option<String> {
+        match (self.procfs.exe(tgid), path) {
+            (Some(exe), Some(path)) => {
+                if self.programs.get(&path) != Some(&exe) {
+                    self.programs.insert(path, exe.clone());
+                }
+                Some(exe)
+            }
+            (Some(exe), None) => Some(exe),
+            (None, Some(path)) => Some(self.programs.get(&path).cloned().unwrap_or(path)),
+            (None, None) => None,
+        }
+    }
+
+    /// The path of cgroup `id`; a root id says nothing where version-1 hierarchies are used.
+    fn cgroup(&mut self, id: u64, tgid: u32) -> Option<String> {
+        match self.cgroups.get(&id) {
+            Some(path) if path != "/" => Some(path.clone()),
+            Some(_) => None,
+            None => {
+                let path = self.procfs.cgroup(tgid)?;
+                if id != 0 {
+                    self.cgroups.insert(id, path.clone());
+                }
+                Some(path)
+            }
+        }
+    }
+
+    /// Marks the roots and, where wanted, everything that descends from them.
+    fn mark_targets(&mut self) {
+        let mut pending: Vec<u32> = self.roots.tgids.iter().copied().collect();
+        while let Some(tgid) = pending.pop() {
+            let Some(process) = self.processes.get_mut(&tgid) else { continue };
+            if std::mem::replace(&mut process.target, true) || !self.roots.inherit {
+                continue;
+            }
+            pending.extend(
+                self.processes
+                    .iter()
+                    .filter(|(_, child)| child.facts.parent_tgid == tgid)
+                    .map(|(child, _)| *child),
+            );
+        }
+    }
+}
+
+/// The current task of an event.
+struct Seen {
+    address: u64,
+    tid: u32,
+    tgid: u32,
+    comm: String,
+    uid: u32,
+    cgroup: u64,
+}

@@ -1,0 +1,445 @@
+//! One counter's history: its readings become the energy of windows.
+//!
+//! Readings are summed up in whole microjoules, and the sum is interpolated between the two readings around
+//! a window's edge. Windows that meet share that edge, so their energies add up to the counter's own
+//! advance exactly. Faults end the sum and begin a new one: what lies between is unknown, never guessed.
+
+use std::collections::VecDeque;
+
+use super::wrapping_counter::{Step, step};
+use super::{CounterReading, CounterSpec, SourceError};
+use crate::model::{CounterFlags, Domain, EnergySample, Provenance, Window};
+use crate::units::{Joules, Microjoules, MonotonicTime, Nanoseconds, Watts};
+
+/// Every domain that is watched for standing still draws more than this in any state a machine runs in,
+/// so a counter is stale when it has missed ten updates and this power would have shown as a step.
+const LEAST_DRAW: Watts = Watts::new(0.1);
+
+/// A counter updates itself at its own times, so up to two updates may fall into an interval that seems
+/// to hold one less, and this many quanta may appear at its ends.
+const MARGIN_QUANTA: u64 = 2;
+
+/// Turns one counter's readings into the energy of windows.
+#[derive(Debug)]
+pub struct Meter {
+    spec: CounterSpec,
+    source: String,
+    provenance: Provenance,
+    points: VecDeque<Point>,
+    /// Faults since the last point.
+    pending: CounterFlags,
+    last_value_uj: u64,
+    /// When the value was first seen as it is.
+    unchanged_since: MonotonicTime,
+    latest_reading: Option<MonotonicTime>,
+    last_error: Option<SourceError>,
+}
+
+/// A good reading.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    at: MonotonicTime,
+    spread: Nanoseconds,
+    /// Energy since the meter began, leaving out what is unknown.
+    sum_uj: u64,
+    /// What is known of the time since the point before.
+    since: Interval,
+}
+
+/// What is known of the time between two good readings.
+#[derive(Clone, Copy, Debug)]
+enum Interval {
+    /// The energy is the difference of the sums; the flags only inform.
+    Known(CounterFlags),
+    /// The energy is unknown, for these reasons.
+    Unknown(CounterFlags),
+}
+
+impl Meter {
+    /// A meter without readings, for a counter of the source called `source`.
+    pub fn new(spec: CounterSpec, source: impl Into<String>, provenance: Provenance) -> Self {
+        Self {
+            spec,
+            source: source.into(),
+            provenance,
+            points: VecDeque::new(),
+            pending: CounterFlags::GAP,
+            last_value_uj: 0,
+            unchanged_since: MonotonicTime::default(),
+            latest_reading: None,
+            last_error: None,
+        }
+    }
+
+    /// The counter.
+    pub const fn spec(&self) -> &CounterSpec {
+        &self.spec
+    }
+
+    /// Why the counter could not be read when that last happened.
+    pub const fn last_error(&self) -> Option<&SourceError> {
+        self.last_error.as_ref()
+    }
+
+    /// Takes the counter's next reading. One that is not later than the reading before is left out,
+    /// which loses nothing: the counter is cumulative.
+    pub fn push(&mut self, reading: CounterReading) {
+        if self.latest_reading.is_some_and(|latest| reading.at <= latest) {
+            return;
+        }
+        self.latest_reading = Some(reading.at);
+        match reading.value {
+            Ok(value) => self.push_value(reading.at, reading.spread, value.get()),
+            Err(error) => {
+                self.pending = self.pending.with(CounterFlags::UNREADABLE.with(CounterFlags::GAP));
+                self.last_error = Some(error);
+            }
+        }
+    }
+
+    /// Whether the counter has been read at `time` or later.
+    pub fn has_reached(&self, time: MonotonicTime) -> bool {
+        self.latest_reading.is_some_and(|latest| latest >= time)
+    }
+
+    /// The energy of `window`, or `None` while no reading at or after its end is in.
+    ///
+    /// Ask for windows in order: readings before the end of a window that was given are forgotten.
+    /// The sample's energy is `None`, and its flags say why, where the window touches unknown time.
+    pub fn energy_of(&mut self, window: &Window) -> Option<EnergySample> {
+        if !self.has_reached(window.end) {
+            return None;
+        }
+        let energy = self.known_energy(window);
+        let (energy, error, flags) = match energy {
+            Ok((energy, error, flags)) => (Some(energy), Some(error), flags),
+            Err(flags) => (None, None, flags),
+        };
+        self.forget_before(window.end);
+        Some(EnergySample {
+            window: window.index,
+            domain: self.spec.domain,
+            source: self.source.clone(),
+            provenance: self.provenance,
+            energy,
+            error,
+            flags,
+        })
+    }
+
+    fn push_value(&mut self, at: MonotonicTime, spread: Nanoseconds, value_uj: u64) {
+        let Some(last) = self.points.back().copied() else {
+            let since = Interval::Unknown(self.pending);
+            return self.anchor(Point { at, spread, sum_uj: 0, since }, value_uj);
+        };
+        let margin = last.spread + spread + self.spec.update_period + self.spec.update_period;
+        let most = |elapsed: Nanoseconds| {
+            (self.spec.ceiling * (elapsed + margin)).to_microjoules().get()
+                + MARGIN_QUANTA * self.spec.quantum.get()
+        };
+        let step = step(
+            self.last_value_uj,
+            value_uj,
+            self.spec.range.map(Microjoules::get),
+            most(at.since(self.unchanged_since)),
+            most(at.since(last.at)),
+        );
+        let unknown = |flags| Interval::Unknown(self.pending.with(flags));
+        let (energy_uj, since) = match step {
+            Step::Backwards => (0, unknown(CounterFlags::BACKWARDS)),
+            Step::Implausible => (0, unknown(CounterFlags::IMPLAUSIBLE)),
+            Step::Ambiguous => (0, unknown(CounterFlags::GAP)),
+            _ if !self.pending.is_empty() => (0, unknown(CounterFlags::NONE)),
+            Step::Forward(energy) => (energy, Interval::Known(CounterFlags::NONE)),
+            Step::Wrapped(energy) => (energy, Interval::Known(CounterFlags::WRAPPED)),
+        };
+        let point = Point { at, spread, sum_uj: last.sum_uj + energy_uj, since };
+        match since {
+            Interval::Unknown(_) => self.anchor(point, value_uj),
+            Interval::Known(_) => self.go_on(point, last.at, value_uj),
+        }
+    }
+
+    /// Begins anew at `point`.
+    fn anchor(&mut self, point: Point, value_uj: u64) {
+        self.points.push_back(point);
+        self.pending = CounterFlags::NONE;
+        self.last_value_uj = value_uj;
+        self.unchanged_since = point.at;
+    }
+
+    fn go_on(&mut self, point: Point, last_at: MonotonicTime, value_uj: u64) {
+        let changed = value_uj != self.last_value_uj;
+        // When it moves again, the step holds what the counter kept back: that interval is stale too.
+        let stood_until = if changed { last_at } else { point.at };
+        self.points.push_back(point);
+        if self.stale_after().is_some_and(|after| stood_until.since(self.unchanged_since) > after) {
+            self.mark_stale_since(self.unchanged_since);
+        }
+        if changed {
+            self.last_value_uj = value_uj;
+            self.unchanged_since = point.at;
+        }
+    }
+
+    fn mark_stale_since(&mut self, from: MonotonicTime) {
+        for point in self.points.iter_mut().rev().take_while(|point| point.at > from) {
+            if let Interval::Known(flags) = &mut point.since {
+                *flags = flags.with(CounterFlags::STALE);
+            }
+        }
+    }
+
+    /// How long a counter may stand still; `None` for `uncore`, whose graphics are truly switched off.
+    fn stale_after(&self) -> Option<Nanoseconds> {
+        if self.spec.domain.domain == Domain::Uncore {
+            return None;
+        }
+        let ten_updates = Nanoseconds::new(10 * self.spec.update_period.get());
+        let one_step_s = self.spec.quantum.joules().get() / LEAST_DRAW.get();
+        let one_step = std::time::Duration::try_from_secs_f64(one_step_s).ok()?.into();
+        Some(ten_updates.max(one_step))
+    }
+
+    /// Energy, standard error and flags, or the flags that say why there is no energy.
+    fn known_energy(
+        &self,
+        window: &Window,
+    ) -> Result<(Microjoules, Microjoules, CounterFlags), CounterFlags> {
+        let mut informing = CounterFlags::NONE;
+        let mut unknown = CounterFlags::NONE;
+        let mut before: Option<&Point> = None;
+        for point in &self.points {
+            let begins = before.map_or(MonotonicTime::default(), |before| before.at);
+            if begins < window.end && point.at > window.start {
+                match (point.since, before) {
+                    (Interval::Known(flags), Some(_)) => informing = informing.with(flags),
+                    // Older points were forgotten: the caller went back in time.
+                    (Interval::Known(_), None) => unknown = unknown.with(CounterFlags::GAP),
+                    (Interval::Unknown(flags), _) => unknown = unknown.with(flags),
+                }
+            }
+            before = Some(point);
+        }
+        if before.is_none_or(|last| last.at < window.end) {
+            unknown = unknown.with(self.pending).with(CounterFlags::GAP);
+        }
+        if !unknown.is_empty() {
+            return Err(informing.with(unknown));
+        }
+        let (start, end) = (self.edge(window.start), self.edge(window.end));
+        let energy = Microjoules::new(end.sum_uj - start.sum_uj);
+        let error = Joules::new((start.variance_j2 + end.variance_j2).sqrt()).to_microjoules();
+        Ok((energy, error, informing))
+    }
+
+    /// The sum at `edge`, which must lie within known time.
+    fn edge(&self, edge: MonotonicTime) -> Edge {
+        let after = self.points.partition_point(|point| point.at < edge).max(1);
+        let (before, after) = (&self.points[after - 1], &self.points[after]);
+        let length = after.at.since(before.at);
+        let gone = edge.since(before.at);
+        let energy_uj = after.sum_uj - before.sum_uj;
+        let part = u128::from(energy_uj) * u128::from(gone.get()) / u128::from(length.get());
+        let part = u64::try_from(part).expect("a part of an energy is no more than the whole");
+        let power = Microjoules::new(energy_uj).joules() / length;
+        let uniform = 12_f64.sqrt();
+        let quantum = self.spec.quantum.joules().get() / uniform;
+        // The reading is as old as the last update, and was made somewhere between its two stamps.
+        let update = (power * self.spec.update_period).get() / uniform;
+        let spread = (power * before.spread.max(after.spread)).get() / uniform;
+        // Near the edge the power may be anything between nothing and twice the interval's mean.
+        let nearest = gone.min(length.saturating_sub(gone));
+        let uneven = (power * nearest).get() / 3_f64.sqrt();
+        Edge {
+            sum_uj: before.sum_uj + part,
+            variance_j2: [quantum, update, spread, uneven].iter().map(|error| error * error).sum(),
+        }
+    }
+
+    fn forget_before(&mut self, end: MonotonicTime) {
+        while self.points.len() > 1 && self.points[1].at <= end {
+            self.points.pop_front();
+        }
+    }
+}
+
+/// The counter's sum at a window's edge.
+struct Edge {
+    sum_uj: u64,
+    variance_j2: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::DomainId;
+    use crate::units::WallTime;
+
+    /// Wraps after 100 J, in quanta of 100 µJ, and draws at most 500 W.
+    fn meter() -> Meter {
+        let spec = CounterSpec {
+            domain: DomainId::of_socket(Domain::Package, 0),
+            range: Some(Microjoules::new(100_000_000)),
+            quantum: Microjoules::new(100),
+            update_period: Nanoseconds::from_millis(1),
+            ceiling: Watts::new(500.0),
+        };
+        Meter::new(spec, "test", Provenance::Measured)
+    }
+
+    fn at_ms(milliseconds: u64) -> MonotonicTime {
+        MonotonicTime::from_nanos(milliseconds * 1_000_000)
+    }
+
+    fn push(meter: &mut Meter, milliseconds: u64, value_uj: u64) {
+        meter.push(CounterReading {
+            counter: 0,
+            at: at_ms(milliseconds),
+            spread: Nanoseconds::ZERO,
+            value: Ok(Microjoules::new(value_uj)),
+        });
+    }
+
+    fn push_error(meter: &mut Meter, milliseconds: u64) {
+        let path = std::path::Path::new("energy_uj");
+        meter.push(CounterReading {
+            counter: 0,
+            at: at_ms(milliseconds),
+            spread: Nanoseconds::ZERO,
+            value: Err(SourceError::not_a_number(path, b"x")),
+        });
+    }
+
+    fn window(start_ms: u64, end_ms: u64) -> Window {
+        Window {
+            index: 7,
+            start: at_ms(start_ms),
+            end: at_ms(end_ms),
+            start_utc: WallTime::default(),
+            lost_switches: 0,
+            lost_events: 0,
+        }
+    }
+
+    fn energy(meter: &mut Meter, start_ms: u64, end_ms: u64) -> (Option<u64>, String) {
+        let sample = meter.energy_of(&window(start_ms, end_ms)).expect("decidable");
+        (sample.energy.map(Microjoules::get), sample.flags.to_string())
+    }
+
+    #[test]
+    fn the_first_reading_is_never_a_delta() {
+        let mut meter = meter();
+        push(&mut meter, 100, 50_000_000);
+        assert_eq!(energy(&mut meter, 0, 100), (None, "gap".to_owned()));
+    }
+
+    #[test]
+    fn ten_watts_for_a_tenth_of_a_second_are_one_joule() {
+        let mut meter = meter();
+        push(&mut meter, 100, 5_000_000);
+        assert_eq!(meter.energy_of(&window(100, 200)), None, "no reading at its end yet");
+        push(&mut meter, 200, 6_000_000);
+        assert_eq!(energy(&mut meter, 100, 200), (Some(1_000_000), String::new()));
+    }
+
+    #[test]
+    fn edges_between_readings_are_interpolated() {
+        let mut meter = meter();
+        push(&mut meter, 90, 0);
+        push(&mut meter, 190, 1_000_000);
+        push(&mut meter, 290, 3_000_000);
+        // 0.9 J of the first interval and a tenth of the second's 2 J.
+        assert_eq!(energy(&mut meter, 100, 200), (Some(1_100_000), String::new()));
+    }
+
+    #[test]
+    fn a_wrap_is_counted_once_and_flagged() {
+        let mut meter = meter();
+        push(&mut meter, 100, 99_500_000);
+        push(&mut meter, 200, 500_000);
+        assert_eq!(energy(&mut meter, 100, 200), (Some(1_000_000), "wrapped".to_owned()));
+    }
+
+    #[test]
+    fn a_reset_makes_its_window_unknown_and_the_next_one_right() {
+        let mut meter = meter();
+        push(&mut meter, 100, 40_000_000);
+        push(&mut meter, 200, 10);
+        push(&mut meter, 300, 1_000_010);
+        assert_eq!(energy(&mut meter, 100, 200), (None, "backwards".to_owned()));
+        assert_eq!(energy(&mut meter, 200, 300), (Some(1_000_000), String::new()));
+    }
+
+    #[test]
+    fn six_hundred_watts_from_a_package_of_at_most_five_hundred_are_not_believed() {
+        let mut meter = meter();
+        push(&mut meter, 100, 0);
+        push(&mut meter, 200, 60_000_000);
+        push(&mut meter, 300, 61_000_000);
+        assert_eq!(energy(&mut meter, 100, 200), (None, "implausible".to_owned()));
+        assert_eq!(energy(&mut meter, 200, 300), (Some(1_000_000), String::new()));
+    }
+
+    #[test]
+    fn an_unreadable_counter_leaves_unknown_windows_and_goes_on() {
+        let mut meter = meter();
+        push(&mut meter, 100, 0);
+        push_error(&mut meter, 200);
+        assert_eq!(energy(&mut meter, 100, 200), (None, "unreadable|gap".to_owned()));
+        push(&mut meter, 300, 2_000_000);
+        push(&mut meter, 400, 3_000_000);
+        assert_eq!(energy(&mut meter, 200, 300), (None, "unreadable|gap".to_owned()));
+        assert_eq!(energy(&mut meter, 300, 400), (Some(1_000_000), String::new()));
+        assert!(meter.last_error().is_some());
+    }
+
+    #[test]
+    fn a_counter_that_never_could_be_read_is_unknown_not_nothing() {
+        let mut meter = meter();
+        push_error(&mut meter, 100);
+        push_error(&mut meter, 200);
+        assert_eq!(energy(&mut meter, 100, 200), (None, "unreadable|gap".to_owned()));
+    }
+
+    #[test]
+    fn a_counter_that_stands_still_is_stale_until_it_has_caught_up() {
+        let mut meter = meter();
+        push(&mut meter, 100, 1_000_000);
+        push(&mut meter, 200, 2_000_000);
+        push(&mut meter, 300, 2_000_000);
+        push(&mut meter, 400, 4_000_000);
+        push(&mut meter, 500, 5_000_000);
+        assert_eq!(energy(&mut meter, 100, 200), (Some(1_000_000), String::new()));
+        assert_eq!(energy(&mut meter, 200, 300), (Some(0), "stale".to_owned()));
+        assert_eq!(energy(&mut meter, 300, 400), (Some(2_000_000), "stale".to_owned()));
+        assert_eq!(energy(&mut meter, 400, 500), (Some(1_000_000), String::new()));
+    }
+
+    #[test]
+    fn a_counter_may_stand_still_between_two_updates() {
+        let mut meter = meter();
+        push(&mut meter, 1, 1_000_000);
+        push(&mut meter, 2, 1_000_000);
+        push(&mut meter, 3, 1_010_000);
+        assert_eq!(energy(&mut meter, 1, 2), (Some(0), String::new()));
+    }
+
+    #[test]
+    fn a_reading_so_late_that_a_turn_may_be_missing_is_a_gap() {
+        let mut meter = meter();
+        push(&mut meter, 100, 0);
+        push(&mut meter, 400, 1_000_000);
+        assert_eq!(energy(&mut meter, 100, 400), (None, "gap".to_owned()));
+    }
+
+    #[test]
+    fn the_error_is_that_of_two_edges() {
+        let mut meter = meter();
+        push(&mut meter, 100, 0);
+        push(&mut meter, 200, 10_000_000);
+        let sample = meter.energy_of(&window(100, 200)).unwrap();
+        // 100 W × 1 ms = 0.1 J of update jitter at each edge: 0.1 / √12 × √2 = 40.8 mJ.
+        assert_eq!(sample.error, Some(Microjoules::new(40_825)));
+    }
+}

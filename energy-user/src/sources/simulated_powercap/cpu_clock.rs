@@ -1,0 +1,121 @@
+//! CPU time of processes by their own clocks, and of the whole machine by its root cgroup.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
+
+use super::SimulationError;
+use crate::units::Nanoseconds;
+
+/// The CPU clock of a process, counted from when it was opened.
+#[derive(Debug)]
+pub(super) struct ProcessClock {
+    clock: ClockId,
+    first: Nanoseconds,
+    last: Nanoseconds,
+    /// Its parent has taken note of its exit: the pid may belong to another process by now.
+    gone: bool,
+}
+
+impl ProcessClock {
+    pub(super) fn of(pid: u32) -> Result<Self, SimulationError> {
+        let no_process = |cause| SimulationError::NoProcess { pid, cause };
+        let number = i32::try_from(pid).map_err(|_| no_process(nix::Error::ESRCH))?;
+        let clock = clock_getcpuclockid(Pid::from_raw(number)).map_err(no_process)?;
+        let first = clock.now().map_err(no_process)?;
+        let first = Nanoseconds::from(Duration::from(first));
+        Ok(Self { clock, first, last: first, gone: false })
+    }
+
+    /// CPU time of all its threads, exited ones included. A process that is gone keeps what was last seen;
+    /// what it ran after the last look, one update at most, then counts as the machine's rest.
+    pub(super) fn elapsed(&mut self) -> Nanoseconds {
+        if !self.gone {
+            match self.clock.now() {
+                Ok(now) if Nanoseconds::from(Duration::from(now)) >= self.last => {
+                    self.last = Duration::from(now).into();
+                }
+                _ => self.gone = true,
+            }
+        }
+        self.last.saturating_sub(self.first)
+    }
+}
+
+/// CPU time of all that runs, counted from when it was opened.
+#[derive(Debug)]
+pub(super) struct MachineClock {
+    path: PathBuf,
+    file: File,
+    parse: fn(&str) -> Option<Nanoseconds>,
+    first: Nanoseconds,
+}
+
+impl MachineClock {
+    /// From the root cgroup under `cgroups`: version 1's `cpuacct` where there is one, since it counts
+    /// nanoseconds; version 2's root counts as `/proc/stat` does, on most kernels in timer ticks.
+    pub(super) fn open(cgroups: &Path) -> Result<Self, SimulationError> {
+        type Parse = fn(&str) -> Option<Nanoseconds>;
+        let candidates: [(&str, Parse); 4] = [
+            ("cpuacct/cpuacct.usage", parse_cpuacct),
+            ("cpu,cpuacct/cpuacct.usage", parse_cpuacct),
+            ("cpu.stat", parse_cpu_stat),
+            ("unified/cpu.stat", parse_cpu_stat),
+        ];
+        for (name, parse) in candidates {
+            let path = cgroups.join(name);
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            if let (Some(first), Ok(file)) = (parse(&text), File::open(&path)) {
+                return Ok(Self { path, file, parse, first });
+            }
+        }
+        Err(SimulationError::NoMachineClock(cgroups.to_owned()))
+    }
+
+    pub(super) fn elapsed(&self) -> Result<Nanoseconds, SimulationError> {
+        let mut text = [0; 512];
+        let length = self
+            .file
+            .read_at(&mut text, 0)
+            .map_err(|cause| super::file_error("read", &self.path, cause))?;
+        let now = str::from_utf8(&text[..length]).ok().and_then(self.parse);
+        let now = now.ok_or_else(|| SimulationError::NoMachineClock(self.path.clone()))?;
+        Ok(now.saturating_sub(self.first))
+    }
+}
+
+fn parse_cpuacct(text: &str) -> Option<Nanoseconds> {
+    text.trim().parse().ok().map(Nanoseconds::new)
+}
+
+fn parse_cpu_stat(text: &str) -> Option<Nanoseconds> {
+    let usage = text.lines().find_map(|line| line.strip_prefix("usage_usec "))?;
+    let microseconds: u64 = usage.trim().parse().ok()?;
+    Some(Nanoseconds::new(microseconds * 1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_versions_of_cgroups_are_read() {
+        assert_eq!(parse_cpuacct("12345\n"), Some(Nanoseconds::new(12_345)));
+        let stat = "usage_usec 7\nuser_usec 5\nsystem_usec 2\n";
+        assert_eq!(parse_cpu_stat(stat), Some(Nanoseconds::new(7000)));
+        assert_eq!(parse_cpu_stat("nr_periods 0\n"), None);
+    }
+
+    #[test]
+    fn a_process_that_works_spends_cpu_time() {
+        let mut clock = ProcessClock::of(std::process::id()).unwrap();
+        let before = clock.elapsed();
+        let sum = (0..2_000_000_u64).fold(0, |sum, n| std::hint::black_box(sum ^ n));
+        std::hint::black_box(sum);
+        assert!(clock.elapsed() > before);
+    }
+}

@@ -1,0 +1,94 @@
+//! Why a source could not be read, in words that say what to do next.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why a source could not be opened or read.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// A directory of zones cannot be listed.
+    #[error("cannot list {}: {}{}", path.display(), in_words(cause), way_out(cause))]
+    List {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A file cannot be opened or read.
+    #[error("cannot read {}: {}{}", path.display(), in_words(cause), way_out(cause))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A file was read and is no whole number of microjoules.
+    #[error("{} holds {text:?}, which is no number of microjoules", path.display())]
+    NotANumber {
+        /// The file.
+        path: PathBuf,
+        /// What it holds, cut to a few dozen bytes.
+        text: String,
+    },
+}
+
+impl SourceError {
+    pub(super) fn list(path: &Path, cause: io::Error) -> Self {
+        Self::List { path: path.to_owned(), cause }
+    }
+
+    pub(super) fn read(path: &Path, cause: io::Error) -> Self {
+        Self::Read { path: path.to_owned(), cause }
+    }
+
+    pub(super) fn not_a_number(path: &Path, text: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(text).trim_end().to_owned();
+        Self::NotANumber { path: path.to_owned(), text }
+    }
+
+    /// Whether more privilege would help.
+    pub fn is_permission(&self) -> bool {
+        matches!(self, Self::List { cause, .. } | Self::Read { cause, .. }
+            if cause.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
+/// The system's reason without its error number.
+fn in_words(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        _ => cause.to_string(),
+    }
+}
+
+/// The kernel shows energy counters to root only since 5.10 (CVE-2020-8694, "PLATYPUS").
+fn way_out(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => "; run as root",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_was_tried_on_what_and_the_way_out() {
+        let path = Path::new("/sys/class/powercap/intel-rapl:0/energy_uj");
+        let denied = SourceError::read(path, io::Error::from_raw_os_error(libc::EACCES));
+        assert_eq!(
+            denied.to_string(),
+            "cannot read /sys/class/powercap/intel-rapl:0/energy_uj: permission denied; run as root"
+        );
+        assert!(denied.is_permission());
+        let garbage = SourceError::not_a_number(path, b"12x4\n");
+        assert_eq!(
+            garbage.to_string(),
+            "/sys/class/powercap/intel-rapl:0/energy_uj holds \"12x4\", which is no number of microjoules"
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! Arrow columns to Rust values. Nothing a file holds can make this panic: a missing column, another
+//! type, a null or an impossible number is an error that names the column.
+
+use std::str::FromStr;
+
+use arrow_array::types::{
+    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
+};
+use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow_schema::{DataType, TimeUnit};
+
+use super::ColumnError;
+use crate::model::{Domain, DomainId};
+use crate::units::WallTime;
+
+/// The columns of a batch, by name. All have the batch's number of rows.
+pub(in crate::trace) struct Columns<'a>(&'a RecordBatch);
+
+impl<'a> Columns<'a> {
+    /// The columns of `batch`.
+    pub(in crate::trace) fn of(batch: &'a RecordBatch) -> Self {
+        Self(batch)
+    }
+
+    /// How many values each column has.
+    pub(super) fn rows(&self) -> usize {
+        self.0.num_rows()
+    }
+
+    /// Integers of any width that fit `N`.
+    pub(super) fn integers<N: TryFrom<i64>>(
+        &self,
+        column: &'static str,
+    ) -> Result<Vec<N>, ColumnError> {
+        self.column(column)?;
+        self.optional_integers(column)?
+            .into_iter()
+            .map(|value| value.ok_or(ColumnError::Null(column)))
+            .collect()
+    }
+
+    /// Integers that may be null; all are where the column is missing.
+    pub(super) fn optional_integers<N: TryFrom<i64>>(
+        &self,
+        column: &'static str,
+    ) -> Result<Vec<Option<N>>, ColumnError> {
+        let Some(array) = self.0.column_by_name(column) else {
+            return Ok(self.nulls());
+        };
+        match array.data_type() {
+            DataType::Int8 => widened::<Int8Type, N>(column, array),
+            DataType::Int16 => widened::<Int16Type, N>(column, array),
+            DataType::Int32 => widened::<Int32Type, N>(column, array),
+            DataType::Int64 => widened::<Int64Type, N>(column, array),
+            DataType::UInt8 => widened::<UInt8Type, N>(column, array),
+            DataType::UInt16 => widened::<UInt16Type, N>(column, array),
+            DataType::UInt32 => widened::<UInt32Type, N>(column, array),
+            DataType::UInt64 => widened::<UInt64Type, N>(column, array),
+            _ => Err(wrong_type(column, array)),
+        }
+    }
+
+    /// Wall-clock times of any resolution.
+    pub(super) fn times(&self, column: &'static str) -> Result<Vec<WallTime>, ColumnError> {
+        let array = self.column(column)?;
+        let (ticks, nanos_per_tick) = match array.data_type() {
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+                (widened::<TimestampNanosecondType, i64>(column, array)?, 1)
+            }
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                (widened::<TimestampMicrosecondType, i64>(column, array)?, 1_000)
+            }
+            DataType::Timestamp(TimeUnit::Millisecond, _) => {
+                (widened::<TimestampMillisecondType, i64>(column, array)?, 1_000_000)
+            }
+            _ => return Err(wrong_type(column, array)),
+        };
+        ticks
+            .into_iter()
+            .map(|tick| {
+                let tick = tick.ok_or(ColumnError::Null(column))?;
+                tick.checked_mul(nanos_per_tick)
+                    .map(WallTime::from_epoch_nanos)
+                    .ok_or_else(|| impossible(column, tick))
+            })
+            .collect()
+    }
+
+    /// Text.
+    pub(super) fn texts(&self, column: &'static str) -> Result<Vec<&'a str>, ColumnError> {
+        self.column(column)?;
+        self.optional_texts(column)?
+            .into_iter()
+            .map(|value| value.ok_or(ColumnError::Null(column)))
+            .collect()
+    }
+
+    /// Text that may be null; all is where the column is missing.
+    pub(super) fn optional_texts(
+        &self,
+        column: &'static str,
+    ) -> Result<Vec<Option<&'a str>>, ColumnError> {
+        let Some(array) = self.0.column_by_name(column) else {
+            return Ok(self.nulls());
+        };
+        let texts = array
+            .as_any()
+            .downcast_ref::<StringArray>()
+            .ok_or_else(|| wrong_type(column, array))?;
+        Ok(texts.iter().collect())
+    }
+
+    /// Text of a few known values.
+    pub(super) fn parsed<T: FromStr>(&self, column: &'static str) -> Result<Vec<T>, ColumnError> {
+        self.texts(column)?
+            .into_iter()
+            .map(|text| text.parse().map_err(|_| impossible(column, format!("{text:?}"))))
+            .collect()
+    }
+
+    /// Yes and no.
+    pub(super) fn flags(&self, column: &'static str) -> Result<Vec<bool>, ColumnError> {
+        let array = self.column(column)?;
+        let flags = array
+            .as_any()
+            .downcast_ref::<BooleanArray>()
+            .ok_or_else(|| wrong_type(column, array))?;
+        flags.iter().map(|value| value.ok_or(ColumnError::Null(column))).collect()
+    }
+
+    /// The columns `domain`, `socket` and `die`.
+    pub(super) fn domains(&self) -> Result<Vec<DomainId>, ColumnError> {
+        let domains = self.parsed::<Domain>("domain")?;
+        let sockets = self.optional_integers("socket")?;
+        let dies = self.optional_integers("die")?;
+        Ok(domains
+            .into_iter()
+            .zip(sockets.into_iter().zip(dies))
+            .map(|(domain, (socket, die))| DomainId { domain, socket, die })
+            .collect())
+    }
+
+    fn column(&self, column: &'static str) -> Result<&'a ArrayRef, ColumnError> {
+        self.0.column_by_name(column).ok_or_else(|| ColumnError::Missing(column.to_owned()))
+    }
+
+    fn nulls<T>(&self) -> Vec<Option<T>> {
+        std::iter::repeat_with(|| None).take(self.rows()).collect()
+    }
+}
+
+fn widened<T, N>(column: &'static str, array: &ArrayRef) -> Result<Vec<Option<N>>, ColumnError>
+where
+    T: ArrowPrimitiveType,
+    T::Native: TryInto<i64> + Copy + ToString,
+    N: TryFrom<i64>,
+{
+    let numbers = array
+        .as_any()
+        .downcast_ref::<PrimitiveArray<T>>()
+        .ok_or_else(|| wrong_type(column, array))?;
+    numbers
+        .iter()
+        .map(|number| {
+            number
+                .map(|number| {
+                    let wide: Option<i64> = number.try_into().ok();
+                    wide.and_then(|wide| N::try_from(wide).ok())
+                        .ok_or_else(|| impossible(column, number))
+                })
+                .transpose()
+        })
+        .collect()
+}
+
+fn wrong_type(column: &'static str, array: &ArrayRef) -> ColumnError {
+    ColumnError::WrongType { column, found: array.data_type().to_string() }
+}
+
+fn impossible(column: &'static str, value: impl ToString) -> ColumnError {
+    ColumnError::Impossible { column, value: value.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{Int32Array, Int64Array};
+
+    use super::*;
+
+    fn batch(column: &str, array: ArrayRef) -> RecordBatch {
+        RecordBatch::try_from_iter_with_nullable([(column, array, true)]).unwrap()
+    }
+
+    #[test]
+    fn an_integer_of_another_width_is_read_as_it_is() {
+        let batch = batch("cpu", Arc::new(Int64Array::from(vec![7, 8])));
+        assert_eq!(Columns::of(&batch).integers::<u16>("cpu"), Ok(vec![7, 8]));
+    }
+
+    #[test]
+    fn negative_numbers_nulls_and_other_types_are_errors_that_name_the_column() {
+        let negative = batch("cpu", Arc::new(Int32Array::from(vec![-1])));
+        let error = Columns::of(&negative).integers::<u16>("cpu").unwrap_err();
+        assert_eq!(error.to_string(), "its column cpu has the impossible value -1");
+
+        let null = batch("cpu", Arc::new(Int32Array::from(vec![None])));
+        assert_eq!(Columns::of(&null).integers::<u16>("cpu"), Err(ColumnError::Null("cpu")));
+
+        let text = batch("cpu", Arc::new(StringArray::from(vec!["0"])));
+        let error = Columns::of(&text).integers::<u16>("cpu").unwrap_err();
+        assert_eq!(error.to_string(), "its column cpu is of type Utf8");
+    }
+
+    #[test]
+    fn a_missing_column_is_an_error_only_where_it_must_be_there() {
+        let batch = batch("cpu", Arc::new(Int32Array::from(vec![1])));
+        let columns = Columns::of(&batch);
+        assert_eq!(columns.optional_integers::<u16>("die"), Ok(vec![None]));
+        assert_eq!(columns.texts("comm"), Err(ColumnError::Missing("comm".to_owned())));
+    }
+}

@@ -1,0 +1,105 @@
+//! Table `energy`: one row per window, domain and source.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, SchemaRef};
+
+use super::encode::{domains, int32, optional_int64, schema_of, text};
+use super::{ColumnError, Columns, Table};
+use crate::model::{CounterFlags, EnergySample, Provenance};
+use crate::units::Microjoules;
+
+pub(in crate::trace) struct Energy;
+
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    schema_of(&[
+        ("window", DataType::Int32, false),
+        ("domain", DataType::Utf8, false),
+        ("socket", DataType::Int32, true),
+        ("die", DataType::Int32, true),
+        ("source", DataType::Utf8, false),
+        ("provenance", DataType::Utf8, false),
+        ("energy_uj", DataType::Int64, true),
+        ("error_uj", DataType::Int64, true),
+        ("flags", DataType::Utf8, false),
+    ])
+});
+
+impl Table for Energy {
+    type Row = EnergySample;
+
+    const NAME: &'static str = "energy";
+    const DELTA_COLUMNS: &'static [&'static str] = &["window", "energy_uj"];
+
+    fn schema() -> SchemaRef {
+        Arc::clone(&SCHEMA)
+    }
+
+    fn encode(rows: &[EnergySample]) -> Result<RecordBatch, ColumnError> {
+        let [domain, socket, die] = domains(rows.iter().map(|row| &row.domain))?;
+        let energies = rows.iter().map(|row| row.energy.map(Microjoules::get));
+        let errors = rows.iter().map(|row| row.error.map(Microjoules::get));
+        let columns = vec![
+            int32("window", rows.iter().map(|row| row.window))?,
+            domain,
+            socket,
+            die,
+            text(rows.iter().map(|row| &row.source)),
+            text(rows.iter().map(|row| row.provenance.name())),
+            optional_int64("energy_uj", energies)?,
+            optional_int64("error_uj", errors)?,
+            text(rows.iter().map(|row| row.flags.to_string())),
+        ];
+        Ok(RecordBatch::try_new(Self::schema(), columns).expect("columns made for this schema"))
+    }
+
+    fn decode(columns: &Columns<'_>) -> Result<Vec<EnergySample>, ColumnError> {
+        let window = columns.integers("window")?;
+        let domain = columns.domains()?;
+        let source = columns.texts("source")?;
+        let provenance = columns.parsed::<Provenance>("provenance")?;
+        let energy = columns.optional_integers("energy_uj")?;
+        let error = columns.optional_integers("error_uj")?;
+        let flags = columns.texts("flags")?;
+        Ok((0..columns.rows())
+            .map(|row| EnergySample {
+                window: window[row],
+                domain: domain[row],
+                source: source[row].to_owned(),
+                provenance: provenance[row],
+                energy: energy[row].map(Microjoules::new),
+                error: error[row].map(Microjoules::new),
+                flags: CounterFlags::from_names(flags[row]),
+            })
+            .collect())
+    }
+
+    fn window(row: &EnergySample) -> Option<u32> {
+        Some(row.window)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Domain, DomainId};
+
+    #[test]
+    fn a_missing_energy_stays_missing_and_is_not_zero() {
+        let zero = EnergySample {
+            window: 0,
+            domain: DomainId { domain: Domain::Dram, socket: Some(1), die: Some(0) },
+            source: "rapl-powercap".to_owned(),
+            provenance: Provenance::Measured,
+            energy: Some(Microjoules::ZERO),
+            error: None,
+            flags: CounterFlags::NONE,
+        };
+        let flags = CounterFlags::GAP.with(CounterFlags::UNREADABLE);
+        let unknown = EnergySample { window: 1, energy: None, flags, ..zero.clone() };
+        let rows = vec![zero, unknown];
+        let batch = Energy::encode(&rows).unwrap();
+        assert_eq!(Energy::decode(&Columns::of(&batch)), Ok(rows));
+    }
+}

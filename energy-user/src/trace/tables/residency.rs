@@ -1,0 +1,93 @@
+//! Table `residency`: one row per window, thread and CPU it ran on.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, SchemaRef};
+
+use super::encode::{int32, int64, schema_of};
+use super::{ColumnError, Columns, Table};
+use crate::model::{Residency, ThreadId};
+use crate::units::Nanoseconds;
+
+pub(in crate::trace) struct ResidencyTable;
+
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    schema_of(&[
+        ("window", DataType::Int32, false),
+        ("thread", DataType::Int32, false),
+        ("cpu", DataType::Int32, false),
+        ("oncpu_ns", DataType::Int64, false),
+        ("switches", DataType::Int32, false),
+    ])
+});
+
+impl Table for ResidencyTable {
+    type Row = Residency;
+
+    const NAME: &'static str = "residency";
+    const DELTA_COLUMNS: &'static [&'static str] = &["window", "oncpu_ns"];
+
+    fn schema() -> SchemaRef {
+        Arc::clone(&SCHEMA)
+    }
+
+    fn encode(rows: &[Residency]) -> Result<RecordBatch, ColumnError> {
+        let columns = vec![
+            int32("window", rows.iter().map(|row| row.window))?,
+            int32("thread", rows.iter().map(|row| row.thread.0))?,
+            int32("cpu", rows.iter().map(|row| row.cpu))?,
+            int64("oncpu_ns", rows.iter().map(|row| row.oncpu.get()))?,
+            int32("switches", rows.iter().map(|row| row.switches))?,
+        ];
+        Ok(RecordBatch::try_new(Self::schema(), columns).expect("columns made for this schema"))
+    }
+
+    fn decode(columns: &Columns<'_>) -> Result<Vec<Residency>, ColumnError> {
+        let window = columns.integers("window")?;
+        let thread = columns.integers("thread")?;
+        let cpu = columns.integers("cpu")?;
+        let oncpu = columns.integers("oncpu_ns")?;
+        let switches = columns.integers("switches")?;
+        Ok((0..columns.rows())
+            .map(|row| Residency {
+                window: window[row],
+                thread: ThreadId(thread[row]),
+                cpu: cpu[row],
+                oncpu: Nanoseconds::new(oncpu[row]),
+                switches: switches[row],
+            })
+            .collect())
+    }
+
+    fn window(row: &Residency) -> Option<u32> {
+        Some(row.window)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_residency_survives_its_columns() {
+        let rows = vec![
+            Residency {
+                window: 3,
+                thread: ThreadId::FIRST,
+                cpu: 15,
+                oncpu: Nanoseconds::new(99_999_999),
+                switches: 0,
+            },
+            Residency {
+                window: 3,
+                thread: ThreadId::IDLE,
+                cpu: 0,
+                oncpu: Nanoseconds::new(1),
+                switches: 12,
+            },
+        ];
+        let batch = ResidencyTable::encode(&rows).unwrap();
+        assert_eq!(ResidencyTable::decode(&Columns::of(&batch)), Ok(rows));
+    }
+}
