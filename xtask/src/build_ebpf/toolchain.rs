@@ -201,10 +201,8 @@ pub(super) fn linker_version(path: &Path) -> anyhow::Result<String> {
 fn linked_llvm(path: &Path) -> Option<String> {
     let libraries = command::read(Command::new("ldd").arg(path)).ok()?;
     let library = llvm_library(&libraries)?;
-    let asked = fs::canonicalize(library)
-        .ok()
-        .and_then(|library| Some(library.parent()?.parent()?.join("bin/llvm-config")))
-        .and_then(|config| command::read(Command::new(config).arg("--version")).ok());
+    let config = library.parent()?.parent()?.join("bin/llvm-config");
+    let asked = command::read(Command::new(config).arg("--version")).ok();
     match asked {
         Some(version) => Some(version.trim().to_owned()),
         None => library.to_str()?.rsplit_once(".so.").map(|(_, version)| version.to_owned()),

@@ -133,7 +133,6 @@ fn init_script(programs: &Programs, harness: &[String]) -> String {
          mount -t devtmpfs dev /dev\n\
          mount -t proc proc /proc\n\
          mount -t sysfs sys /sys\n\
-         mount -t tmpfs tmp /tmp\n\
          mount -t cgroup2 cgroup /sys/fs/cgroup\n\
          mount -t bpf bpf /sys/fs/bpf\n\
          mount -t tracefs trace /sys/kernel/tracing\n\

@@ -50,8 +50,8 @@ impl Kernel {
         ]))?;
         let package = series.newest(&listed).with_context(|| {
             format!(
-                "apt knows no package {}…{}; run `apt-get update`, add Debian's backports to apt's \
-                 sources, or give the path of a .deb or a vmlinuz",
+                "apt knows no package {}…{}; run `apt-get update` (Debian 12 has 6.1 and, in its \
+                 security archive, 6.12), or give the path of a .deb or a vmlinuz",
                 series.prefix(),
                 series.suffix()
             )
