@@ -203,10 +203,11 @@ impl TraceReader {
 
     /// Stores the table `attributed` in the trace, in place of an older one once all rows are
     /// written; returns how many there are. It belongs to whom the trace belongs.
-    pub fn write_attributed(
+    /// The first error among `rows` is given back, and an older table is left as it was.
+    pub fn write_attributed<E: From<TraceError>>(
         &mut self,
-        rows: impl IntoIterator<Item = AttributedSample>,
-    ) -> Result<u64, TraceError> {
+        rows: impl IntoIterator<Item = Result<AttributedSample, E>>,
+    ) -> Result<u64, E> {
         let path = &self.path;
         let failed = |error: io::Error| TraceError::write("write into", path, &error);
         let metadata = fs::metadata(path).map_err(failed)?;
@@ -217,8 +218,8 @@ impl TraceReader {
         let mut output = TableOutput::<Attributed>::create(&directory, None)?;
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
-            let chunk: Vec<_> = rows.by_ref().take(CHUNK_ROWS).collect();
-            output.write(&chunk)?;
+            let chunk: Result<Vec<_>, E> = rows.by_ref().take(CHUNK_ROWS).collect();
+            output.write(&chunk?)?;
         }
         let count = output.commit()?;
         self.attributed = Some(path.join(super::file::table_name(Attributed::NAME)));
