@@ -13,7 +13,8 @@ impl Recording for TraceReader {
 
     fn facts(&self) -> Facts {
         let ending = self.ending();
-        let facts = facts(self.session(), ending.to_string(), !matches!(ending, Ending::CutOff { .. }));
+        let facts =
+            facts(self.session(), ending.to_string(), !matches!(ending, Ending::CutOff { .. }));
         Facts { findings: self.findings().iter().map(ToString::to_string).collect(), ..facts }
     }
 
@@ -69,9 +70,8 @@ fn facts(session: &Session, ending: String, complete: bool) -> Facts {
         exit_code: session.exit_code,
         losses: session.losses,
         findings: Vec::new(),
-        bpf: session.bpf.map(|bpf| BpfFacts {
-            runs: bpf.runs,
-            run_time: Nanoseconds::new(bpf.run_time_ns),
-        }),
+        bpf: session
+            .bpf
+            .map(|bpf| BpfFacts { runs: bpf.runs, run_time: Nanoseconds::new(bpf.run_time_ns) }),
     }
 }

@@ -190,8 +190,8 @@ fn possible_cpus() -> Result<u16, ProbeError> {
 /// Sorts the kernel's answer into what the user can do about it.
 fn failure(what: &'static str, error: &EbpfError) -> ProbeError {
     let errno = errno_of(error);
-    let reason = errno.map_or_else(|| error.to_string(), |errno| errno.to_string());
-    match errno.and_then(|errno| errno.raw_os_error()) {
+    let reason = errno.map_or_else(|| error.to_string(), ToString::to_string);
+    match errno.and_then(io::Error::raw_os_error) {
         Some(libc::EPERM | libc::EACCES) if !geteuid().is_root() => {
             ProbeError::Permission { uid: geteuid().as_raw() }
         }

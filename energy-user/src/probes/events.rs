@@ -180,7 +180,8 @@ fn text(bytes: &[u8]) -> String {
 /// Arguments that each end with a 0 byte, joined by spaces.
 fn arguments(bytes: &[u8]) -> String {
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    let words: Vec<_> = bytes[..end].split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+    let words: Vec<_> =
+        bytes[..end].split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
     words.join(" ")
 }
 

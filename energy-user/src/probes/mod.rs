@@ -68,7 +68,9 @@ pub enum ProbeError {
         source: io::Error,
     },
     /// Memory shared with the kernel could not be mapped.
-    #[error("cannot map {bytes} bytes of the switch log: {source}; free memory or lower --log-records")]
+    #[error(
+        "cannot map {bytes} bytes of the switch log: {source}; free memory or lower --log-records"
+    )]
     Map {
         /// How much was asked for.
         bytes: usize,

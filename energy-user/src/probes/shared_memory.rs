@@ -32,8 +32,9 @@ impl<T: aya::Pod> SharedArray<T> {
         let bytes = NonZeroUsize::new(entries * size_of::<T>()).expect("the map has entries");
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new shared mapping at an address the kernel chooses touches no other memory.
-        let base = unsafe { mmap(None, bytes, protection, MapFlags::MAP_SHARED, fd, 0) }
-            .map_err(|errno| ProbeError::Map { bytes: bytes.get(), source: io::Error::from(errno) })?;
+        let base = unsafe { mmap(None, bytes, protection, MapFlags::MAP_SHARED, fd, 0) }.map_err(
+            |errno| ProbeError::Map { bytes: bytes.get(), source: io::Error::from(errno) },
+        )?;
         Ok(Self { base: base.cast(), entries, bytes, values: PhantomData })
     }
 

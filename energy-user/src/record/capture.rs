@@ -45,8 +45,15 @@ impl Capture {
         let start = now();
         let cpus = vec![Seen::default(); usize::from(probes.cpus())];
         let book = ResidencyBook::new(grid, start);
-        let mut capture =
-            Self { probes, tasks, book, start, cpus, late_switches: 0, lost_time: Nanoseconds::ZERO };
+        let mut capture = Self {
+            probes,
+            tasks,
+            book,
+            start,
+            cpus,
+            late_switches: 0,
+            lost_time: Nanoseconds::ZERO,
+        };
         capture.read_events();
         for cpu in 0..capture.probes.cpus() {
             capture.read_cpu(cpu);
@@ -172,9 +179,7 @@ impl Capture {
             self.lost_time += line.since(from);
             return self.book.charge(cpu, ThreadId::LOST, line, false);
         }
-        let known = state
-            .running
-            .and_then(|address| Some((address, self.tasks.tid_at(address)?)));
+        let known = state.running.and_then(|address| Some((address, self.tasks.tid_at(address)?)));
         match known {
             Some((address, tid)) => {
                 let mut reached = from;

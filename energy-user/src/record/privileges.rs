@@ -18,7 +18,9 @@ const KEPT: [Capability; 5] = [
 
 /// Capabilities could not be given up.
 #[derive(Debug, Error)]
-#[error("cannot give up capabilities that are no longer needed: {0}; this kernel refuses capset(2)")]
+#[error(
+    "cannot give up capabilities that are no longer needed: {0}; this kernel refuses capset(2)"
+)]
 pub struct PrivilegeError(#[from] caps::errors::CapsError);
 
 /// Gives up every capability but [`KEPT`], for this thread and those it will start.

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::units::{MonotonicTime, Nanoseconds};
+use crate::units::MonotonicTime;
 
 /// Ticks per second of `/proc/PID/stat`: fixed by the kernel's user interface.
 const TICKS_PER_SECOND: u64 = 100;
@@ -89,7 +89,8 @@ impl Procfs {
         // A thread's own directory exists under its tid too, though listings leave it out.
         let directory = self.root.join(tid.to_string());
         let status = fs::read_to_string(directory.join("status")).ok()?;
-        let tgid = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()?;
+        let tgid =
+            status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()?;
         let task = directory.join(format!("task/{tid}"));
         let comm = fs::read(task.join("comm")).ok()?;
         let stat = fs::read(task.join("stat")).ok()?;
@@ -99,12 +100,6 @@ impl Procfs {
             comm: String::from_utf8_lossy(comm.strip_suffix(b"\n").unwrap_or(&comm)).into_owned(),
             start: MonotonicTime::from_nanos(ticks * (1_000_000_000 / TICKS_PER_SECOND)),
         })
-    }
-
-    /// The kernel's own count of a thread's time on CPUs, from `schedstat`.
-    pub(super) fn cpu_time(&self, tgid: u32, tid: u32) -> Option<Nanoseconds> {
-        let text = fs::read_to_string(self.root.join(format!("{tgid}/task/{tid}/schedstat"))).ok()?;
-        text.split_whitespace().next()?.parse().ok().map(Nanoseconds::new)
     }
 }
 
@@ -145,7 +140,8 @@ fn stat_field(stat: &[u8], number: usize) -> Option<&str> {
 
 fn cmdline(bytes: &[u8]) -> Option<String> {
     let end = bytes.iter().rposition(|byte| *byte != 0)? + 1;
-    let words: Vec<_> = bytes[..end].split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+    let words: Vec<_> =
+        bytes[..end].split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
     Some(words.join(" "))
 }
 
@@ -156,7 +152,11 @@ fn cgroup_path(text: &str) -> Option<String> {
     let unified = text.lines().find_map(|line| line.strip_prefix("0::"));
     match unified {
         Some(path) if path != "/" => Some(path.to_owned()),
-        _ => paths().find(|path| *path != "/").or(unified).or_else(|| paths().next()).map(str::to_owned),
+        _ => paths()
+            .find(|path| *path != "/")
+            .or(unified)
+            .or_else(|| paths().next())
+            .map(str::to_owned),
     }
 }
 
@@ -182,10 +182,7 @@ mod tests {
     #[test]
     fn the_unified_path_is_preferred_unless_it_is_only_the_root() {
         assert_eq!(cgroup_path("0::/a.slice/b.scope\n").as_deref(), Some("/a.slice/b.scope"));
-        assert_eq!(
-            cgroup_path("5:memory:/docker/ab\n0::/\n").as_deref(),
-            Some("/docker/ab")
-        );
+        assert_eq!(cgroup_path("5:memory:/docker/ab\n0::/\n").as_deref(), Some("/docker/ab"));
         assert_eq!(cgroup_path("1:cpu:/\n0::/\n").as_deref(), Some("/"));
         assert_eq!(cgroup_path(""), None);
     }

@@ -75,11 +75,12 @@ pub async fn record(
         force_model: options.model_only,
     };
     let mut energy = Energy::new(discover(&source_options, &facts))?;
-    let probes =
-        Probes::attach(&AttachOptions { log_shift: options.log_shift, ..AttachOptions::default() })?;
+    let probes = Probes::attach(&AttachOptions {
+        log_shift: options.log_shift,
+        ..AttachOptions::default()
+    })?;
     let mut session = new_session(options, &facts, energy.describe());
-    let writer =
-        TraceWriter::create(&options.output, options.existing, options.owner, &session)?;
+    let writer = TraceWriter::create(&options.output, options.existing, options.owner, &session)?;
     let tasks = Tasks::scan(procfs, roots, unified_cgroups(Path::new("/proc/self/mountinfo")));
     // Handlers first: from here on an interrupt ends the recording properly.
     let mut signals = Signals::new()?;
@@ -148,9 +149,11 @@ impl Ending {
 
     async fn wait(&mut self) -> Result<Stop, RecordError> {
         match self {
-            Self::Command(child) => child.wait().await.map(Stop::CommandExited).map_err(|source| {
-                RecordError::System { what: "wait for the command", source }
-            }),
+            Self::Command(child) => child
+                .wait()
+                .await
+                .map(Stop::CommandExited)
+                .map_err(|source| RecordError::System { what: "wait for the command", source }),
             Self::Processes(watched) => {
                 watched.all_gone().await;
                 Ok(Stop::TargetsGone)

@@ -44,7 +44,13 @@ impl ResidencyBook {
     /// Charges `thread` with the time on `cpu` from where charging has got to until `until`, which
     /// is a switch out of it or, for a thread that runs on, merely how far time has come.
     /// Nothing happens where that lies in the past.
-    pub(super) fn charge(&mut self, cpu: u16, thread: ThreadId, until: MonotonicTime, switched_out: bool) {
+    pub(super) fn charge(
+        &mut self,
+        cpu: u16,
+        thread: ThreadId,
+        until: MonotonicTime,
+        switched_out: bool,
+    ) {
         let (grid, start) = (self.grid, self.start);
         let cursor = self.cpus.entry(cpu).or_insert_with(|| Cursor {
             charged_to: start,

@@ -37,7 +37,9 @@ pub enum TargetError {
         program: OsString,
     },
     /// The command cannot be executed.
-    #[error("cannot run {program:?}: {source}; it must be an executable file that its user may run")]
+    #[error(
+        "cannot run {program:?}: {source}; it must be an executable file that its user may run"
+    )]
     NotExecutable {
         /// What was to be run.
         program: OsString,

@@ -217,8 +217,7 @@ impl Tasks {
     ) {
         if tid == tgid {
             let parent = self.process(parent_tgid).cloned().unwrap_or_default();
-            let target =
-                self.roots.tgids.contains(&tgid) || (parent.target && self.roots.inherit);
+            let target = self.roots.tgids.contains(&tgid) || (parent.target && self.roots.inherit);
             let facts = ProcessFacts { parent_tgid, ..parent.facts };
             let process = Process {
                 facts,
@@ -246,17 +245,17 @@ impl Tasks {
         let cgroup = self.cgroup(seen.cgroup, seen.tgid);
         self.ensure_process(seen.tgid);
         let process = self.processes.entry(seen.tgid).or_default();
-        let launch = process.exec == 0
-            && process.forked.is_some_and(|forked| at.since(forked) <= LAUNCH);
+        let launch =
+            process.exec == 0 && process.forked.is_some_and(|forked| at.since(forked) <= LAUNCH);
         process.exec += 1;
         process.facts.exe = exe.or(process.facts.exe.take());
         process.facts.cmdline = cmdline;
         process.facts.uid = Some(seen.uid);
         process.facts.cgroup = cgroup.or(process.facts.cgroup.take());
-        let known = self.tasks.get(&seen.address).and_then(|task| task.incarnations.last().copied());
-        let start = known
-            .and_then(|known| self.threads.get(&known.thread))
-            .map_or(at, |info| info.start);
+        let known =
+            self.tasks.get(&seen.address).and_then(|task| task.incarnations.last().copied());
+        let start =
+            known.and_then(|known| self.threads.get(&known.thread)).map_or(at, |info| info.start);
         let info = self.describe(seen.tgid, seen.tid, start, seen.comm);
         match known {
             Some(known) if launch && known.tid == seen.tid => self.add(known.thread, info),
@@ -295,7 +294,8 @@ impl Tasks {
     }
 
     fn rename(&mut self, address: u64, comm: String) {
-        let Some(thread) = self.tasks.get(&address).and_then(|task| task.incarnations.last()) else {
+        let Some(thread) = self.tasks.get(&address).and_then(|task| task.incarnations.last())
+        else {
             return;
         };
         let thread = thread.thread;

@@ -62,7 +62,10 @@ impl Ticker {
 }
 
 /// Registers a descriptor that we own with the event loop.
-#[expect(deprecated, reason = "unsound only where the descriptor changes, and an `OwnedFd` does not")]
+#[expect(
+    deprecated,
+    reason = "unsound only where the descriptor changes, and an `OwnedFd` does not"
+)]
 pub(super) fn poll(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(descriptor)
 }

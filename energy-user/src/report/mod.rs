@@ -11,7 +11,9 @@ mod table;
 mod text;
 
 pub use json::{SCHEMA_VERSION, json};
-pub use scale::{bytes, duration, energy, error_95, exact_joules, percent, power, rfc3339, seconds, utc};
+pub use scale::{
+    bytes, duration, energy, error_95, exact_joules, percent, power, rfc3339, seconds, utc,
+};
 pub use text::{summary, text};
 
 use crate::profile::{GroupBy, SortBy, ViewOptions};

@@ -35,27 +35,27 @@ Examples:
 #[command(name = "energy-prof", version, about, styles = STYLES, after_help = EXAMPLES,
     after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP),
     arg_required_else_help = true, max_term_width = 100)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
     /// Say more on stderr: warnings of the kernel side, and with -vv how things are done
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    pub(crate) verbose: u8,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub color: Color,
+    pub(crate) color: Color,
 }
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+pub(crate) enum Color {
     Auto,
     Always,
     Never,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Measure: a command, running processes, or the whole machine
     Record(RecordArguments),
     /// Show who used how many joules
@@ -84,200 +84,206 @@ pub enum Command {
 
 /// What a recording is about: exactly one of three forms.
 #[derive(Debug, Args)]
-pub struct TargetArguments {
+pub(crate) struct TargetArguments {
     /// Processes to record, with their children, separated by commas
     #[arg(short, long, value_name = "PID,…", value_delimiter = ',', conflicts_with_all = ["all", "argv"],
         value_parser = clap::value_parser!(u32).range(1..), help_heading = "Target")]
-    pub pid: Vec<u32>,
+    pub(crate) pid: Vec<u32>,
     /// Record the whole machine
     #[arg(short, long, conflicts_with = "argv", help_heading = "Target")]
-    pub all: bool,
+    pub(crate) all: bool,
     /// Do not count children of the targets as theirs
     #[arg(long, help_heading = "Target")]
-    pub no_inherit: bool,
+    pub(crate) no_inherit: bool,
     /// Run the command as root, too, when called through sudo
     #[arg(long, help_heading = "Target")]
-    pub as_root: bool,
+    pub(crate) as_root: bool,
     /// The command to run and record
     #[arg(last = true, value_name = "CMD", help_heading = "Target")]
-    pub argv: Vec<OsString>,
+    pub(crate) argv: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
-pub struct MeasureArguments {
+pub(crate) struct MeasureArguments {
     /// Length of a window, 1ms to 10s: energy is divided window by window
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = time, help_heading = "Measuring")]
-    pub window: Nanoseconds,
+    pub(crate) window: Nanoseconds,
     /// Where energy comes from: auto, or model to estimate even where counters can be read
     #[arg(long, value_name = "SOURCE", default_value = "auto", help_heading = "Measuring")]
-    pub source: SourceChoice,
+    pub(crate) source: SourceChoice,
     /// Look for powercap zones here instead of /sys/class/powercap
     #[arg(long, value_name = "DIR", help_heading = "Measuring")]
-    pub powercap_root: Option<PathBuf>,
+    pub(crate) powercap_root: Option<PathBuf>,
     /// Switches each CPU's log can hold between two readings, a power of two
     #[arg(long, value_name = "N", default_value = "65536", value_parser = log_records, help_heading = "Measuring")]
-    pub log_records: u32,
+    pub(crate) log_records: u32,
     /// Fail (exit code 9) if anything was lost
     #[arg(long, help_heading = "Measuring")]
-    pub strict: bool,
+    pub(crate) strict: bool,
 }
 
 /// Where energy comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SourceChoice {
+pub(crate) enum SourceChoice {
     Auto,
     Model,
 }
 
 #[derive(Debug, Args)]
 #[command(override_usage = "energy-prof record [OPTIONS] <-p PID,… | -a | -- CMD…>")]
-pub struct RecordArguments {
+pub(crate) struct RecordArguments {
     #[command(flatten)]
-    pub target: TargetArguments,
+    pub(crate) target: TargetArguments,
     #[command(flatten)]
-    pub measure: MeasureArguments,
+    pub(crate) measure: MeasureArguments,
     /// Stop after this long, e.g. 30s or 5m
     #[arg(short, long, value_name = "TIME", value_parser = positive_time, help_heading = "Measuring")]
-    pub duration: Option<Nanoseconds>,
+    pub(crate) duration: Option<Nanoseconds>,
     /// Where the trace goes: a directory; an older trace there is kept as DIR.old
-    #[arg(short, long, value_name = "DIR", default_value = "energy.trace", help_heading = "Output")]
-    pub output: PathBuf,
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        default_value = "energy.trace",
+        help_heading = "Output"
+    )]
+    pub(crate) output: PathBuf,
     /// Replace an older trace instead of keeping it
     #[arg(long, help_heading = "Output")]
-    pub force: bool,
+    pub(crate) force: bool,
     /// Say nothing but errors
     #[arg(short, long, help_heading = "Output")]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 /// How the energy of a trace is divided.
 #[derive(Debug, Args)]
-pub struct DivideArguments {
+pub(crate) struct DivideArguments {
     /// How active energy is divided: by on-CPU time
     #[arg(long, default_value = "time", value_parser = one_of::<ModelKind>, help_heading = "Attribution")]
-    pub model: ModelKind,
+    pub(crate) model: ModelKind,
     /// What becomes of idle energy: separate keeps it in a row of its own
     #[arg(long, default_value = "separate", value_parser = one_of::<IdlePolicy>, help_heading = "Attribution")]
-    pub idle: IdlePolicy,
+    pub(crate) idle: IdlePolicy,
     /// Power of an idle domain, e.g. package-0=12.5; otherwise looked for in the trace
     #[arg(long, value_name = "DOMAIN=WATTS,…", value_delimiter = ',', value_parser = idle_watts, help_heading = "Attribution")]
-    pub idle_watts: Vec<(DomainId, Watts)>,
+    pub(crate) idle_watts: Vec<(DomainId, Watts)>,
 }
 
 impl DivideArguments {
-    pub fn given(&self) -> BTreeMap<DomainId, Watts> {
+    pub(crate) fn given(&self) -> BTreeMap<DomainId, Watts> {
         self.idle_watts.iter().copied().collect()
     }
 }
 
 #[derive(Debug, Args)]
-pub struct ReportArguments {
+pub(crate) struct ReportArguments {
     /// The trace
     #[arg(default_value = "energy.trace")]
-    pub trace: PathBuf,
+    pub(crate) trace: PathBuf,
     /// What a row stands for: process, thread, exec, cgroup, container, unit, user or domain
     #[arg(long, default_value = "process", value_parser = one_of::<GroupBy>)]
-    pub by: GroupBy,
+    pub(crate) by: GroupBy,
     /// Order of the rows: joules, watts, cpu or name
     #[arg(long, default_value = "joules", value_parser = one_of::<SortBy>)]
-    pub sort: SortBy,
+    pub(crate) sort: SortBy,
     /// Show this many rows; the rest become one; 0 shows all
     #[arg(long, value_name = "N", default_value_t = 20)]
-    pub top: usize,
+    pub(crate) top: usize,
     /// Show every process, not only the targets
     #[arg(long)]
-    pub all: bool,
+    pub(crate) all: bool,
     /// Only windows that begin at or after this time since the start, e.g. 1.5s
     #[arg(long, value_name = "TIME", value_parser = time)]
-    pub from: Option<Nanoseconds>,
+    pub(crate) from: Option<Nanoseconds>,
     /// Only windows that begin before this time since the start
     #[arg(long, value_name = "TIME", value_parser = time)]
-    pub to: Option<Nanoseconds>,
+    pub(crate) to: Option<Nanoseconds>,
     /// Write JSON (schema in docs/report-json.md)
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
     #[command(flatten)]
-    pub divide: DivideArguments,
+    pub(crate) divide: DivideArguments,
 }
 
 #[derive(Debug, Args)]
-pub struct AttributeArguments {
+pub(crate) struct AttributeArguments {
     /// The trace
     #[arg(default_value = "energy.trace")]
-    pub trace: PathBuf,
+    pub(crate) trace: PathBuf,
     #[command(flatten)]
-    pub divide: DivideArguments,
+    pub(crate) divide: DivideArguments,
 }
 
 #[derive(Debug, Args)]
 #[command(override_usage = "energy-prof stat [OPTIONS] -- CMD…")]
-pub struct StatArguments {
+pub(crate) struct StatArguments {
     /// Run the command this often, and give mean and standard deviation
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub repeat: u32,
+    pub(crate) repeat: u32,
     /// Run the command as root, too, when called through sudo
     #[arg(long)]
-    pub as_root: bool,
+    pub(crate) as_root: bool,
     /// Write JSON
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
     #[command(flatten)]
-    pub measure: MeasureArguments,
+    pub(crate) measure: MeasureArguments,
     #[command(flatten)]
-    pub divide: DivideArguments,
+    pub(crate) divide: DivideArguments,
     /// The command
     #[arg(last = true, required = true, value_name = "CMD")]
-    pub argv: Vec<OsString>,
+    pub(crate) argv: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
-pub struct DoctorArguments {
+pub(crate) struct DoctorArguments {
     /// Look for powercap zones here instead of /sys/class/powercap
     #[arg(long, value_name = "DIR")]
-    pub powercap_root: Option<PathBuf>,
+    pub(crate) powercap_root: Option<PathBuf>,
     /// Write JSON
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct SimulateArguments {
+pub(crate) struct SimulateArguments {
     /// Directory to make the zones in
-    pub directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// Watts per CPU second of a process, PID=WATTS
     #[arg(long, value_name = "PID=WATTS,…", value_delimiter = ',', value_parser = pid_watts)]
-    pub watts: Vec<(u32, f64)>,
+    pub(crate) watts: Vec<(u32, f64)>,
     /// Watts per CPU second of everything else
     #[arg(long, default_value_t = 0.0)]
-    pub rest_watts: f64,
+    pub(crate) rest_watts: f64,
     /// Static watts of each package
     #[arg(long, default_value_t = 5.0)]
-    pub static_watts: f64,
+    pub(crate) static_watts: f64,
     /// Static watts of each socket's memory
     #[arg(long, default_value_t = 0.0)]
-    pub dram_watts: f64,
+    pub(crate) dram_watts: f64,
     /// Sockets
     #[arg(long, default_value_t = 1)]
-    pub sockets: u16,
+    pub(crate) sockets: u16,
     /// Dies of each socket
     #[arg(long, default_value_t = 1)]
-    pub dies: u16,
+    pub(crate) dies: u16,
     /// Bits of the energy register: fewer make the counters begin again sooner
     #[arg(long, default_value_t = 32)]
-    pub register_bits: u32,
+    pub(crate) register_bits: u32,
     /// Where the counters begin, in microjoules
     #[arg(long, default_value_t = 0)]
-    pub start_uj: u64,
+    pub(crate) start_uj: u64,
     /// Seed of the update jitter
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Stop after this long; otherwise at SIGTERM or SIGINT
     #[arg(long, value_parser = positive_time)]
-    pub duration: Option<Nanoseconds>,
+    pub(crate) duration: Option<Nanoseconds>,
 }
 
 /// The arguments of this process, or the status to exit with at once.
-pub fn parse() -> Result<Arguments, ExitCode> {
+pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     Arguments::try_parse().map_err(|error| {
         // Help goes to stdout, complaints to stderr; a closed pipe is no news to anyone.
         let _ = error.print();
@@ -286,14 +292,14 @@ pub fn parse() -> Result<Arguments, ExitCode> {
 }
 
 /// Completions for `shell`.
-pub fn completions(shell: Shell) -> Vec<u8> {
+pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "energy-prof", &mut text);
     text
 }
 
 /// The manual's pages by file name, the main one first.
-pub fn manual() -> std::io::Result<Vec<(String, Vec<u8>)>> {
+pub(crate) fn manual() -> std::io::Result<Vec<(String, Vec<u8>)>> {
     let mut command = Arguments::command().disable_help_subcommand(true);
     command.build();
     let subcommands: Vec<_> =
@@ -309,7 +315,7 @@ pub fn manual() -> std::io::Result<Vec<(String, Vec<u8>)>> {
 }
 
 /// The three forms of `record`, for whoever gave none.
-pub const FORMS: &str = "nothing to record: give one of\n  \
+pub(crate) const FORMS: &str = "nothing to record: give one of\n  \
     energy-prof record -- CMD…     a command, started now\n  \
     energy-prof record -p PID,…    processes that run\n  \
     energy-prof record -a          the whole machine";

@@ -9,7 +9,7 @@ use energy_prof::record::{RecordError, TargetError};
 use energy_prof::trace::TraceError;
 
 /// The table in the long help.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Exit codes:
   0    success; a recorded command's own exit code is passed on, 128+N if signal N ended it
   1    an error not listed here
@@ -26,30 +26,30 @@ Exit codes:
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status(u8);
+pub(crate) struct Status(u8);
 
 impl Status {
-    pub const SUCCESS: Self = Self(0);
+    pub(crate) const SUCCESS: Self = Self(0);
     const FAILURE: Self = Self(1);
-    pub const USAGE: Self = Self(2);
+    pub(crate) const USAGE: Self = Self(2);
     const PERMISSION: Self = Self(3);
     const UNSUPPORTED: Self = Self(4);
     const NO_TARGET: Self = Self(5);
     const NO_SOURCE: Self = Self(6);
     const READ: Self = Self(7);
     const WRITE: Self = Self(8);
-    pub const LOSS: Self = Self(9);
+    pub(crate) const LOSS: Self = Self(9);
     const NOT_EXECUTABLE: Self = Self(126);
     const NOT_FOUND: Self = Self(127);
 
     /// A launched command's own code.
-    pub fn of_command(code: i32) -> Self {
+    pub(crate) fn of_command(code: i32) -> Self {
         // Codes of processes are a byte; anything else cannot come from the kernel.
         Self(u8::try_from(code).unwrap_or(1))
     }
 
     /// The code for an error, by the first cause that has one.
-    pub fn of(error: &anyhow::Error) -> Self {
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
         error.chain().find_map(Self::of_cause).unwrap_or(Self::FAILURE)
     }
 

@@ -19,7 +19,7 @@ impl Log for Stderr {
 }
 
 /// 0 is quiet, 1 shows warnings of the kernel side, 2 and more show how things are done.
-pub fn start(verbosity: u8) {
+pub(crate) fn start(verbosity: u8) {
     let level = match verbosity {
         0 => return,
         1 => LevelFilter::Warn,

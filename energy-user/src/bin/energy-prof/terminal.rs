@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 /// Says what went wrong, in one line. Broken pipes are silent: the reader has had enough.
-pub fn complain(error: &anyhow::Error) {
+pub(crate) fn complain(error: &anyhow::Error) {
     let broken = error.chain().any(|cause| {
         cause
             .downcast_ref::<std::io::Error>()
@@ -15,7 +15,7 @@ pub fn complain(error: &anyhow::Error) {
 }
 
 /// Whether `stream` should be coloured.
-pub fn colours(choice: crate::cli::Color, stream: &impl IsTerminal) -> bool {
+pub(crate) fn colours(choice: crate::cli::Color, stream: &impl IsTerminal) -> bool {
     match choice {
         crate::cli::Color::Always => true,
         crate::cli::Color::Never => false,
@@ -28,7 +28,7 @@ pub fn colours(choice: crate::cli::Color, stream: &impl IsTerminal) -> bool {
 }
 
 /// Columns of the terminal on stdout or stderr; 100 where there is none.
-pub fn width() -> usize {
+pub(crate) fn width() -> usize {
     let columns = [
         rustix::termios::tcgetwinsize(std::io::stdout()),
         rustix::termios::tcgetwinsize(std::io::stderr()),
@@ -38,37 +38,37 @@ pub fn width() -> usize {
 }
 
 /// A user's name by number, from the user database.
-pub fn user_name(uid: u32) -> Option<String> {
+pub(crate) fn user_name(uid: u32) -> Option<String> {
     let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok()??;
     Some(user.name)
 }
 
 /// Prints to stdout; an error where nobody reads any more.
-pub fn print(text: &str) -> std::io::Result<()> {
+pub(crate) fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
 /// One line on stderr that is written over while a recording runs; nothing unless a terminal.
-pub struct StatusLine {
+pub(crate) struct StatusLine {
     shown: bool,
     terminal: bool,
 }
 
 impl StatusLine {
-    pub fn new(quiet: bool) -> Self {
+    pub(crate) fn new(quiet: bool) -> Self {
         Self { shown: false, terminal: !quiet && std::io::stderr().is_terminal() }
     }
 
-    pub fn show(&mut self, text: &str) {
+    pub(crate) fn show(&mut self, text: &str) {
         if self.terminal {
             eprint!("\r\x1b[2K{text}");
             self.shown = true;
         }
     }
 
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.shown) {
             eprint!("\r\x1b[2K");
         }

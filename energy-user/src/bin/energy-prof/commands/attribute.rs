@@ -6,7 +6,7 @@ use super::report::unwrap_trace_error;
 use crate::cli::AttributeArguments;
 use crate::exit::Status;
 
-pub fn run(arguments: &AttributeArguments) -> anyhow::Result<Status> {
+pub(crate) fn run(arguments: &AttributeArguments) -> anyhow::Result<Status> {
     let choices = AnalyzeOptions {
         model: arguments.divide.model,
         idle: arguments.divide.idle,

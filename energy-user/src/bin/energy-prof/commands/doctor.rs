@@ -37,7 +37,7 @@ struct Line {
     remedy: Option<String>,
 }
 
-pub fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<Status> {
+pub(crate) fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<Status> {
     let facts = HostFacts::of_this_machine();
     let options =
         SourceOptions { powercap_root: arguments.powercap_root.clone(), force_model: false };
@@ -123,7 +123,9 @@ fn about_bpf(bpf: &BpfSupport) -> Vec<Line> {
             state: "missing",
             detail: "this is a container's pid namespace, and the kernel tells the host's pids"
                 .to_owned(),
-            remedy: Some("run energy-prof on the host, or the container with --pid=host".to_owned()),
+            remedy: Some(
+                "run energy-prof on the host, or the container with --pid=host".to_owned(),
+            ),
         });
     }
     lines

@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::exit::Status;
 use crate::{cli, terminal};
 
-pub fn run(directory: Option<&Path>) -> anyhow::Result<Status> {
+pub(crate) fn run(directory: Option<&Path>) -> anyhow::Result<Status> {
     let pages = cli::manual()?;
     let Some(directory) = directory else {
         let (_, main_page) = pages.first().expect("the program has a page");

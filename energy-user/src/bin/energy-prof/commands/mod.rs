@@ -13,7 +13,7 @@ use crate::exit::Status;
 use crate::terminal;
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let color = arguments.color;
     match arguments.command {
         Command::Record(arguments) => record::run(arguments, color),

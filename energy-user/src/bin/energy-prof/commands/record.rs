@@ -6,9 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use energy_prof::analyze::AnalyzeOptions;
 use energy_prof::probes::Account;
-use energy_prof::record::{
-    Progress, RecordError, RecordOptions, Recording, TargetChoice, record,
-};
+use energy_prof::record::{Progress, RecordError, RecordOptions, Recording, TargetChoice, record};
 use energy_prof::report;
 use energy_prof::trace::{Existing, Owner};
 use energy_prof::units::Watts;
@@ -18,7 +16,7 @@ use crate::cli::{self, Color, MeasureArguments, RecordArguments, SourceChoice, T
 use crate::exit::Status;
 use crate::terminal::{self, StatusLine};
 
-pub fn run(arguments: RecordArguments, color: Color) -> anyhow::Result<Status> {
+pub(crate) fn run(arguments: RecordArguments, color: Color) -> anyhow::Result<Status> {
     let strict = arguments.measure.strict;
     let quiet = arguments.quiet;
     let Some(target) = target_of(&arguments.target) else {
@@ -48,7 +46,7 @@ pub fn run(arguments: RecordArguments, color: Color) -> anyhow::Result<Status> {
 }
 
 /// Records, on a runtime of its own.
-pub fn recorded(
+pub(crate) fn recorded(
     options: &RecordOptions,
     progress: impl FnMut(Progress),
 ) -> anyhow::Result<Recording> {
@@ -61,7 +59,7 @@ pub fn recorded(
 }
 
 /// The options that `record` and `stat` share; the rest is to be filled in.
-pub fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
+pub(crate) fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
     RecordOptions {
         target: TargetChoice::All,
         inherit: true,
@@ -79,7 +77,7 @@ pub fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
 }
 
 /// The recorder's exit code: the command's own, unless something was lost that must not be.
-pub fn status_of(recording: &Recording, strict: bool) -> Status {
+pub(crate) fn status_of(recording: &Recording, strict: bool) -> Status {
     if strict && recording.session.losses.any() {
         return Status::LOSS;
     }

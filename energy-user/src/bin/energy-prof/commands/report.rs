@@ -12,7 +12,7 @@ use crate::cli::{Color, ReportArguments};
 use crate::exit::Status;
 use crate::terminal;
 
-pub fn run(arguments: &ReportArguments, color: Color) -> anyhow::Result<Status> {
+pub(crate) fn run(arguments: &ReportArguments, color: Color) -> anyhow::Result<Status> {
     let choices = AnalyzeOptions {
         model: arguments.divide.model,
         idle: arguments.divide.idle,
@@ -35,14 +35,14 @@ pub fn run(arguments: &ReportArguments, color: Color) -> anyhow::Result<Status> 
 }
 
 /// The profile of the trace at `path`.
-pub fn profile_of(path: &Path, choices: &AnalyzeOptions) -> anyhow::Result<Profile> {
+pub(crate) fn profile_of(path: &Path, choices: &AnalyzeOptions) -> anyhow::Result<Profile> {
     let trace = TraceReader::open(path)?;
     // The trace's own error says more than that it could not be analysed, and has its own code.
     analyze(&trace, choices).map_err(unwrap_trace_error)
 }
 
 /// The trace's error inside an analysis's, where there is one.
-pub fn unwrap_trace_error(error: AnalyzeError) -> anyhow::Error {
+pub(crate) fn unwrap_trace_error(error: AnalyzeError) -> anyhow::Error {
     match error {
         AnalyzeError::Recording(inner) => anyhow::Error::from_boxed(inner),
         other => other.into(),

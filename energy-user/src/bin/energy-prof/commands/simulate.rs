@@ -11,7 +11,7 @@ use energy_prof::sources::simulated_powercap::{DramPower, Layout, Load, Simulate
 use crate::cli::SimulateArguments;
 use crate::exit::Status;
 
-pub fn run(arguments: &SimulateArguments) -> anyhow::Result<Status> {
+pub(crate) fn run(arguments: &SimulateArguments) -> anyhow::Result<Status> {
     let layout = Layout {
         sockets: arguments.sockets,
         dies_per_socket: arguments.dies,

@@ -47,7 +47,7 @@ struct Report<'a> {
     standard_deviation_command_joules: Option<f64>,
 }
 
-pub fn run(arguments: &StatArguments) -> anyhow::Result<Status> {
+pub(crate) fn run(arguments: &StatArguments) -> anyhow::Result<Status> {
     let directory = tempfile::Builder::new()
         .prefix("energy-prof-stat-")
         .tempdir()
