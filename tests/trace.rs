@@ -1,5 +1,7 @@
 //! The trace through its public API: what is recorded is read back, whatever happened in between.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may unwrap as the tests do")]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -241,6 +243,16 @@ fn a_trace_can_be_read_while_it_is_recorded() {
     let reader = TraceReader::open(&dir).unwrap();
     assert_eq!(*reader.ending(), Ending::StillRecording { windows: 10 });
     assert_has_seconds(&reader, 1);
+}
+
+#[test]
+fn a_trace_can_be_sealed_by_another_thread() {
+    let (_root, dir) = place();
+    let mut writer =
+        TraceWriter::create(&dir, Existing::KeepAsOld, None, &Session::default()).unwrap();
+    writer.append(second(0));
+    std::thread::spawn(move || writer.seal().unwrap()).join().unwrap();
+    assert_has_seconds(&TraceReader::open(&dir).unwrap(), 1);
 }
 
 #[test]
@@ -497,7 +509,7 @@ fn a_failed_seal_keeps_its_rows_for_the_next() {
     assert!(writer.seal().is_err());
     fs::remove_dir(&obstacle).unwrap();
     writer.seal().unwrap();
-    assert!(!file_names(&dir.join("parts")).iter().any(|name| name.ends_with(".tmp")));
+    assert!(!file_names(&dir.join("parts")).iter().any(|name| name.contains("tmp")));
     writer.append(second(1));
     writer.finish(&ended("duration reached")).unwrap();
     assert_has_seconds(&TraceReader::open(&dir).unwrap(), 2);
@@ -607,7 +619,7 @@ fn every_file_belongs_to_the_owner_and_to_no_one_else() {
     } else {
         Owner { uid: me.uid(), gid: me.gid() }
     };
-    let owned = |path: &Path| {
+    let check = |path: &Path| {
         let metadata = fs::metadata(path).unwrap();
         assert_eq!((metadata.uid(), metadata.gid()), (owner.uid, owner.gid), "{}", path.display());
         assert_eq!(metadata.mode() & 0o077, 0, "{}", path.display());
@@ -616,13 +628,13 @@ fn every_file_belongs_to_the_owner_and_to_no_one_else() {
     let mut writer = TraceWriter::create(&dir, Existing::KeepAsOld, Some(owner), &session).unwrap();
     writer.append(second(0));
     writer.seal().unwrap();
-    owned(&dir);
-    owned(&dir.join("parts"));
-    owned(&dir.join("parts/energy.000001.parquet"));
+    check(&dir);
+    check(&dir.join("parts"));
+    check(&dir.join("parts/energy.000001.parquet"));
     writer.finish(&ended("duration reached")).unwrap();
     TraceReader::open(&dir).unwrap().write_attributed([]).unwrap();
     for name in file_names(&dir) {
-        owned(&dir.join(name));
+        check(&dir.join(name));
     }
 }
 

@@ -1,22 +1,28 @@
 //! One file of a table, read as rows.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use arrow_schema::ArrowError;
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::FileMetaData;
+use parquet::file::reader::ChunkReader;
 
 use super::file::{PARTS_THROUGH_KEY, VERSION_KEY};
 use super::tables::{ColumnError, Columns, Table};
 use super::{SCHEMA_VERSION, TraceError};
+
+/// A file up to this size is read in one go: a part has dozens of pages of a few bytes, and the
+/// library would seek to each.
+const READ_AT_ONCE_BYTES: u64 = 4 << 20;
 
 /// Rows decoded at once.
 const BATCH_ROWS: usize = 1 << 16;
@@ -32,11 +38,21 @@ pub(super) struct TableInput<T> {
 impl<T: Table> TableInput<T> {
     /// Opens a table's file or one of its parts, and checks that it has the table's columns.
     pub(super) fn open(file: File, path: &Path) -> Result<Self, TraceError> {
+        let length = file.metadata().map_err(|error| TraceError::read(path, &error))?.len();
+        if length > READ_AT_ONCE_BYTES {
+            return Self::read(file, path);
+        }
+        let mut content = Vec::new();
+        (&file).read_to_end(&mut content).map_err(|error| TraceError::read(path, &error))?;
+        Self::read(Bytes::from(content), path)
+    }
+
+    fn read(source: impl ChunkReader + 'static, path: &Path) -> Result<Self, TraceError> {
         // The Parquet types alone say how to read: a writer's Arrow schema (large strings,
         // dictionaries, views) would only multiply the types to understand.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let builder = contained(path, || {
-            ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+            ParquetRecordBatchReaderBuilder::try_new_with_options(source, options)
                 .map_err(|error| parquet_error(path, &error))
         })?;
         let metadata = builder.metadata().file_metadata();

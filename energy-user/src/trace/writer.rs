@@ -40,7 +40,7 @@ pub struct TraceSize {
     pub threads: u64,
 }
 
-/// A trace being recorded. Dropped unfinished, it stays readable up to the last seal.
+/// A trace being recorded, by whichever thread holds it. Dropped unfinished, it stays readable up to the last seal.
 pub struct TraceWriter {
     directory: Directory,
     parts: Directory,
@@ -87,7 +87,8 @@ impl TraceWriter {
     /// Puts the rows taken so far on the disk, one part file for each table that has any.
     ///
     /// When this returns `Ok`, they survive `kill -9` and a power cut; so with a seal a second at
-    /// most the last second is lost. After an error the rows wait for the next call, what was sealed
+    /// most the last second is lost. It waits for the disk (milliseconds, or longer on a busy one), so
+    /// whoever has to read counters on time calls it from another thread. After an error the rows wait for the next call, what was sealed
     /// before stays readable, and nothing is stored twice.
     pub fn seal(&mut self) -> Result<(), TraceError> {
         // Windows come last: whoever finds a window finds its rows.
