@@ -632,7 +632,7 @@ fn every_file_belongs_to_the_owner_and_to_no_one_else() {
     check(&dir.join("parts"));
     check(&dir.join("parts/energy.000001.parquet"));
     writer.finish(&ended("duration reached")).unwrap();
-    TraceReader::open(&dir).unwrap().write_attributed([]).unwrap();
+    TraceReader::open(&dir).unwrap().write_attributed::<TraceError>([]).unwrap();
     for name in file_names(&dir) {
         check(&dir.join(name));
     }
@@ -652,8 +652,12 @@ fn attributed_energy_is_stored_and_replaced() {
         energy: Microjoules::new(u64::from(number)),
         error: Microjoules::ZERO,
     };
-    assert_eq!(reader.write_attributed((0..5).map(charge)).unwrap(), 5);
-    assert_eq!(reader.write_attributed((0..100_000).map(charge)).unwrap(), 100_000);
+    let charges = |count: u32| (0..count).map(move |number| Ok::<_, TraceError>(charge(number)));
+    assert_eq!(reader.write_attributed(charges(5)).unwrap(), 5);
+    assert_eq!(reader.write_attributed(charges(100_000)).unwrap(), 100_000);
+    let failing = [Ok(charge(1)), Err(TraceError::MissingTable { path: dir.join("gone") })];
+    let error = reader.write_attributed(failing).unwrap_err();
+    assert!(matches!(error, TraceError::MissingTable { .. }), "{error}");
     let reader = TraceReader::open(&dir).unwrap();
     let stored: Vec<_> = reader.attributed().unwrap().unwrap().flat_map(Result::unwrap).collect();
     assert_eq!(stored, (0..100_000).map(charge).collect::<Vec<_>>());

@@ -180,20 +180,16 @@ impl Capture {
             return self.book.charge(cpu, ThreadId::LOST, line, false);
         }
         let known = state.running.and_then(|address| Some((address, self.tasks.tid_at(address)?)));
-        match known {
-            Some((address, tid)) => {
-                let mut reached = from;
-                while reached < line {
-                    let (thread, until) = self.tasks.resolve(address, tid, reached, line);
-                    self.book.charge(cpu, thread, until.min(line), false);
-                    reached = until;
-                }
-            }
+        let Some((address, tid)) = known else {
             // It has not left a CPU since recording began, so only the CPU itself can tell.
-            None => {
-                self.probes.mark(cpu);
-                self.read_cpu(cpu);
-            }
+            self.probes.mark(cpu);
+            return self.read_cpu(cpu);
+        };
+        let mut reached = from;
+        while reached < line {
+            let (thread, until) = self.tasks.resolve(address, tid, reached, line);
+            self.book.charge(cpu, thread, until.min(line), false);
+            reached = until;
         }
     }
 }

@@ -59,7 +59,7 @@ struct Process {
 pub(super) struct Tasks {
     procfs: Procfs,
     roots: Roots,
-    tasks: HashMap<u64, Task>,
+    by_address: HashMap<u64, Task>,
     processes: HashMap<u32, Process>,
     /// Threads that lived before recording, and have not run since: tid to process.
     resting: HashMap<u32, u32>,
@@ -78,7 +78,7 @@ impl Tasks {
         let mut tasks = Self {
             procfs,
             roots,
-            tasks: HashMap::new(),
+            by_address: HashMap::new(),
             processes: HashMap::new(),
             resting: HashMap::new(),
             threads: BTreeMap::new(),
@@ -124,7 +124,7 @@ impl Tasks {
         if tid == 0 {
             return (ThreadId::IDLE, until);
         }
-        if let Some(task) = self.tasks.get(&address) {
+        if let Some(task) = self.by_address.get(&address) {
             match task.incarnations.as_slice() {
                 [only] if only.tid == tid => return (only.thread, until),
                 several => {
@@ -148,7 +148,7 @@ impl Tasks {
 
     /// The tid of the task at `address`, if it has been seen.
     pub(super) fn tid_at(&self, address: u64) -> Option<u32> {
-        self.tasks.get(&address).and_then(|task| task.incarnations.last()).map(|last| last.tid)
+        self.by_address.get(&address).and_then(|task| task.incarnations.last()).map(|last| last.tid)
     }
 
     /// Takes note of an event.
@@ -187,7 +187,7 @@ impl Tasks {
     /// [`Self::take_changed`].
     pub(super) fn forget_before(&mut self, now: MonotonicTime) {
         let threads = &mut self.threads;
-        self.tasks.retain(|_, task| {
+        self.by_address.retain(|_, task| {
             let past = task.incarnations.iter().rposition(|one| one.from + AFTERLIFE < now);
             for gone in task.incarnations.drain(..past.unwrap_or(0)) {
                 threads.remove(&gone.thread);
@@ -253,7 +253,7 @@ impl Tasks {
         process.facts.uid = Some(seen.uid);
         process.facts.cgroup = cgroup.or(process.facts.cgroup.take());
         let known =
-            self.tasks.get(&seen.address).and_then(|task| task.incarnations.last().copied());
+            self.by_address.get(&seen.address).and_then(|task| task.incarnations.last().copied());
         let start =
             known.and_then(|known| self.threads.get(&known.thread)).map_or(at, |info| info.start);
         let info = self.describe(seen.tgid, seen.tid, start, seen.comm);
@@ -282,7 +282,7 @@ impl Tasks {
             let info = self.describe(seen.tgid, seen.tid, at, seen.comm.clone());
             self.begin(seen.address, seen.tid, MonotonicTime::default(), info);
         }
-        let Some(task) = self.tasks.get_mut(&seen.address) else { return };
+        let Some(task) = self.by_address.get_mut(&seen.address) else { return };
         task.exited = Some(at);
         let Some(last) = task.incarnations.last() else { return };
         let (thread, comm) = (last.thread, seen.comm);
@@ -294,7 +294,7 @@ impl Tasks {
     }
 
     fn rename(&mut self, address: u64, comm: String) {
-        let Some(thread) = self.tasks.get(&address).and_then(|task| task.incarnations.last())
+        let Some(thread) = self.by_address.get(&address).and_then(|task| task.incarnations.last())
         else {
             return;
         };
@@ -348,7 +348,7 @@ impl Tasks {
         let thread = self.next;
         self.next = ThreadId(thread.0 + 1);
         let task = self
-            .tasks
+            .by_address
             .entry(address)
             .or_insert_with(|| Task { incarnations: Vec::new(), exited: None });
         task.exited = None;

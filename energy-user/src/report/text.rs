@@ -18,7 +18,7 @@ const UNKNOWN: &str = "unknown";
 pub fn text(profile: &Profile, options: &ReportOptions, users: &UserNames<'_>) -> String {
     let view = profile.view(&options.view(), users);
     let paint = Paint { on: options.color };
-    let mut out = head(profile, &view, options.width, &paint);
+    let mut out = head(profile, &view, options.width, paint);
     out.push('\n');
     let lines = if options.by == GroupBy::Domain {
         domain_lines(profile, options.width)
@@ -40,10 +40,10 @@ pub fn text(profile: &Profile, options: &ReportOptions, users: &UserNames<'_>) -
 /// was lost on the way.
 pub fn summary(profile: &Profile, color: bool, width: usize) -> String {
     let view = profile.view(&ReportOptions::default().view(), &|_| None);
-    head(profile, &view, width, &Paint { on: color })
+    head(profile, &view, width, Paint { on: color })
 }
 
-fn head(profile: &Profile, view: &View, width: usize, paint: &Paint) -> String {
+fn head(profile: &Profile, view: &View, width: usize, paint: Paint) -> String {
     let mut out = String::new();
     for line in summary_lines(profile, view, width) {
         out.push_str(&if line.is_warning() { paint.warning(&line.text) } else { line.text });

@@ -33,8 +33,8 @@ pub(crate) fn width() -> usize {
         rustix::termios::tcgetwinsize(std::io::stdout()),
         rustix::termios::tcgetwinsize(std::io::stderr()),
     ];
-    let columns = columns.into_iter().flatten().map(|size| usize::from(size.ws_col));
-    columns.filter(|columns| *columns > 0).next().unwrap_or(100)
+    let mut columns = columns.into_iter().flatten().map(|size| usize::from(size.ws_col));
+    columns.find(|columns| *columns > 0).unwrap_or(100)
 }
 
 /// A user's name by number, from the user database.

@@ -16,7 +16,7 @@ use crate::terminal;
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let color = arguments.color;
     match arguments.command {
-        Command::Record(arguments) => record::run(arguments, color),
+        Command::Record(arguments) => record::run(&arguments, color),
         Command::Report(arguments) => report::run(&arguments, color),
         Command::Attribute(arguments) => attribute::run(&arguments),
         Command::Stat(arguments) => stat::run(&arguments),

@@ -16,7 +16,7 @@ use crate::cli::{self, Color, MeasureArguments, RecordArguments, SourceChoice, T
 use crate::exit::Status;
 use crate::terminal::{self, StatusLine};
 
-pub(crate) fn run(arguments: RecordArguments, color: Color) -> anyhow::Result<Status> {
+pub(crate) fn run(arguments: &RecordArguments, color: Color) -> anyhow::Result<Status> {
     let strict = arguments.measure.strict;
     let quiet = arguments.quiet;
     let Some(target) = target_of(&arguments.target) else {
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: RecordArguments, color: Color) -> anyhow::Result<St
         existing: if arguments.force { Existing::Overwrite } else { Existing::KeepAsOld },
         owner: account.as_ref().map(|account| Owner { uid: account.uid, gid: account.gid }),
         account: account.filter(|_| !arguments.target.as_root),
-        given: given(&arguments),
+        given: given(arguments),
         ..measure_options(&arguments.measure)
     };
     let mut line = StatusLine::new(quiet);
