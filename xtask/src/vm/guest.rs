@@ -40,12 +40,15 @@ impl Programs {
         if command::find(EMULATOR).is_none() {
             bail!("{EMULATOR} is not in the search path; run `apt-get install qemu-system-x86`");
         }
-        let built = command::read(
-            Command::new(workspace::cargo())
-                .args(["test", "--no-run", "--package", "energy-prof", "--test", "kernel"])
-                .arg("--message-format=json-render-diagnostics")
-                .current_dir(root),
-        )?;
+        let cargo_test = || {
+            let mut cargo = Command::new(workspace::cargo());
+            cargo.args(["test", "--no-run", "--package", "energy-prof", "--test", "kernel"]);
+            cargo.current_dir(root);
+            cargo
+        };
+        // Once to be watched, and once more, with nothing left to do, to be asked for the paths.
+        command::run(&mut cargo_test())?;
+        let built = command::read(cargo_test().arg("--message-format=json"))?;
         Ok(Self {
             test: executable(&built, "test", "kernel")?,
             energy_prof: executable(&built, "bin", "energy-prof")?,
