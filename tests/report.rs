@@ -28,6 +28,7 @@ fn estimated() -> InMemory {
     recording.facts.sources = vec![SourceFacts {
         name: "model".to_owned(),
         provenance: Provenance::Estimated,
+        idle: [(PACKAGE, Watts::new(10.0))].into(),
         note: Some(
             "No counter is readable in this virtual machine, so power is taken to be 10 W idle and \
              20 W busy for each CPU, which may be wrong by half."
@@ -89,6 +90,22 @@ fn an_estimate_cannot_be_missed() {
     assert!(shown.starts_with("ESTIMATED"));
     assert!(shown.contains("joules (est.)"));
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn idle_energy_that_cannot_be_told_apart_is_unknown_and_not_0() {
+    let mut recording = estimated();
+    recording.provenance = Provenance::Measured;
+    recording.facts.sources.clear();
+    let profile = profile_of(&recording);
+    let shown = text(&profile, &plain(GroupBy::Process), &users);
+    let idle = shown.lines().find(|line| line.ends_with("[idle]")).unwrap();
+    assert_eq!(idle.split_whitespace().collect::<Vec<_>>(), ["unknown", "[idle]"]);
+    let json: serde_json::Value =
+        serde_json::from_str(&json(&profile, &plain(GroupBy::Process), &users)).unwrap();
+    let row = json["rows"].as_array().unwrap().iter().find(|row| row["kind"] == "idle").unwrap();
+    assert!(row["energy_uj"].is_null());
+    assert_eq!(json["domains"][0]["idle_baseline"]["kind"], "unknown");
 }
 
 #[test]

@@ -47,6 +47,7 @@ impl InMemory {
                 sources: vec![SourceFacts {
                     name: "rapl-powercap".to_owned(),
                     provenance: Provenance::Measured,
+                    idle: BTreeMap::new(),
                     note: None,
                 }],
                 recorder_tgid: 900,

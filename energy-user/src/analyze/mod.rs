@@ -22,7 +22,7 @@ use crate::attribution::{
     AttributedWindow, BaselineSearch, Baselines, IdlePolicy, ModelKind, Rules, attribute_window,
 };
 use crate::model::{AttributedSample, DomainId, Topology};
-use crate::profile::{Method, Profile, ProfileBuilder};
+use crate::profile::{Method, Profile, ProfileBuilder, SourceFacts};
 use crate::units::{MonotonicTime, Nanoseconds, Watts};
 use windows::{RecordedWindow, Tables, of_recording};
 
@@ -105,7 +105,9 @@ impl Plan {
         }
         let start = tables.windows.first().map(|window| window.start).unwrap_or_default();
         let topology = recording.topology();
-        let baselines = find_baselines(&tables, recording, topology, &options.given)?;
+        let modelled = modelled_idle(&tables, &recording.facts().sources);
+        let known = Baselines::known(&options.given, &modelled);
+        let baselines = find_baselines(&tables, recording, topology, known)?;
         let plan = Self { tables, start, baselines };
         plan.check_range(options)?;
         Ok(plan)
@@ -151,20 +153,32 @@ impl Plan {
     }
 }
 
-/// The first pass. It is spared where every domain's baseline is given.
+/// What the models that energy was taken from draw without load.
+fn modelled_idle(tables: &Tables, sources: &[SourceFacts]) -> BTreeMap<DomainId, Watts> {
+    let used =
+        |domain: &DomainId, name: &str| tables.sources.get(domain).is_some_and(|s| s == name);
+    sources
+        .iter()
+        .flat_map(|source| source.idle.iter().map(move |(domain, power)| (source, domain, power)))
+        .filter(|(source, domain, _)| used(domain, &source.name))
+        .map(|(_, domain, power)| (*domain, *power))
+        .collect()
+}
+
+/// The first pass. It is spared where every domain's baseline is known.
 fn find_baselines<R: Recording>(
     tables: &Tables,
     recording: &R,
     topology: &Topology,
-    given: &BTreeMap<DomainId, Watts>,
+    known: Baselines,
 ) -> Result<Baselines, AnalyzeError> {
-    if tables.sources.keys().all(|domain| given.contains_key(domain)) {
-        return Ok(Baselines::given(given));
+    if known.cover(tables.sources.keys()) {
+        return Ok(known);
     }
     let mut search = BaselineSearch::new(topology);
     for recorded in tables.stream(recording)? {
         let RecordedWindow { window, energy, residency, .. } = recorded?;
         search.observe(&window, energy, &residency);
     }
-    Ok(search.finish(given))
+    Ok(search.finish(known))
 }

@@ -56,6 +56,7 @@ fn facts(session: &Session, ending: String, complete: bool) -> Facts {
             .map(|source| SourceFacts {
                 name: source.name.clone(),
                 provenance: source.provenance,
+                idle: source.idle.iter().map(|idle| (idle.domain, idle.watts)).collect(),
                 note: source.note.clone(),
             })
             .collect(),

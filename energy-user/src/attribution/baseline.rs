@@ -1,5 +1,6 @@
 //! Idle baselines: what each domain draws when nothing runs, and how that was found.
-//! They are given, or the lowest power seen while the machine was quiet, or unknown: never guessed.
+//! They are given, or part of the model that made the energy, or the lowest power seen while the
+//! machine was quiet, or unknown: never guessed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -18,6 +19,8 @@ const BUSIEST_PERCENT: u128 = 10;
 pub enum Baseline {
     /// The user said so.
     Given(Watts),
+    /// The energy comes from a model, and this is its power without load.
+    Modelled(Watts),
     /// The lowest mean power over a quiet stretch of the recording. It holds what little ran there,
     /// so it is too high rather than too low.
     LowestSeen {
@@ -39,7 +42,9 @@ impl Baseline {
     /// The power, where known.
     pub const fn power(self) -> Option<Watts> {
         match self {
-            Self::Given(power) | Self::LowestSeen { power, .. } => Some(power),
+            Self::Given(power) | Self::Modelled(power) | Self::LowestSeen { power, .. } => {
+                Some(power)
+            }
             Self::Unknown => None,
         }
     }
@@ -48,6 +53,7 @@ impl Baseline {
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Given(_) => "given",
+            Self::Modelled(_) => "modelled",
             Self::LowestSeen { .. } => "lowest_seen",
             Self::Unknown => "unknown",
         }
@@ -59,6 +65,7 @@ impl fmt::Display for Baseline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Given(_) => f.write_str("as given"),
+            Self::Modelled(_) => f.write_str("as the model has it"),
             Self::LowestSeen { from, lasted, busy, .. } => write!(
                 f,
                 "lowest seen ({:.1} s at {:.1} s, {:.1} % busy)",
@@ -84,8 +91,19 @@ pub struct Baselines {
 impl Baselines {
     /// Only what the user gives.
     pub fn given(given: &BTreeMap<DomainId, Watts>) -> Self {
-        let by_domain = given.iter().map(|(id, power)| (*id, Baseline::Given(*power))).collect();
-        Self { by_domain }
+        Self::known(given, &BTreeMap::new())
+    }
+
+    /// What the user gives, and else what the energy's own model says.
+    pub fn known(given: &BTreeMap<DomainId, Watts>, modelled: &BTreeMap<DomainId, Watts>) -> Self {
+        let modelled = modelled.iter().map(|(id, power)| (*id, Baseline::Modelled(*power)));
+        let given = given.iter().map(|(id, power)| (*id, Baseline::Given(*power)));
+        Self { by_domain: modelled.chain(given).collect() }
+    }
+
+    /// Whether the baseline of every one of `domains` is known.
+    pub fn cover<'a>(&self, mut domains: impl Iterator<Item = &'a DomainId>) -> bool {
+        domains.all(|domain| self.of(*domain).power().is_some())
     }
 
     /// The baseline of one domain.
@@ -129,9 +147,9 @@ impl<'a> BaselineSearch<'a> {
         }
     }
 
-    /// The baselines; those `given` by the user come before those seen.
-    pub fn finish(self, given: &BTreeMap<DomainId, Watts>) -> Baselines {
-        let mut baselines = Baselines::given(given);
+    /// The baselines; those that are `known` come before those seen.
+    pub fn finish(self, known: Baselines) -> Baselines {
+        let mut baselines = known;
         for (domain, stretch) in self.stretches {
             baselines.by_domain.entry(domain).or_insert(stretch.lowest);
         }
@@ -286,7 +304,7 @@ mod tests {
             };
             search.observe(&window, &[energy], &[busy]);
         }
-        search.finish(&BTreeMap::new()).of(PACKAGE)
+        search.finish(Baselines::default()).of(PACKAGE)
     }
 
     #[test]
@@ -324,7 +342,7 @@ mod tests {
     fn a_given_baseline_comes_before_one_seen() {
         let given = [(PACKAGE, Watts::new(12.5))].into();
         let topology = Topology::default();
-        let baselines = BaselineSearch::new(&topology).finish(&given);
+        let baselines = BaselineSearch::new(&topology).finish(Baselines::given(&given));
         assert_eq!(baselines.of(PACKAGE), Baseline::Given(Watts::new(12.5)));
         assert_eq!(
             baselines.energy(PACKAGE, Nanoseconds::from_millis(100)),

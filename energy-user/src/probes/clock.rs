@@ -2,7 +2,7 @@
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::units::{MonotonicTime, WallTime};
+use crate::units::{MonotonicTime, Nanoseconds, WallTime};
 
 fn nanos(clock: ClockId) -> i64 {
     let now = clock_gettime(clock).expect("Linux has both clocks, and the pointer is ours");
@@ -12,6 +12,13 @@ fn nanos(clock: ClockId) -> i64 {
 /// Now, on `CLOCK_MONOTONIC`.
 pub fn monotonic_now() -> MonotonicTime {
     MonotonicTime::from_nanos(nanos(ClockId::CLOCK_MONOTONIC).unsigned_abs())
+}
+
+/// How long the machine has been suspended since boot: `CLOCK_BOOTTIME` counts that time,
+/// `CLOCK_MONOTONIC` does not.
+pub fn suspended() -> Nanoseconds {
+    let monotonic = monotonic_now();
+    MonotonicTime::from_nanos(nanos(ClockId::CLOCK_BOOTTIME).unsigned_abs()).since(monotonic)
 }
 
 /// Now, on `CLOCK_REALTIME`.

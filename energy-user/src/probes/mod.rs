@@ -17,7 +17,7 @@ use std::io;
 use thiserror::Error;
 
 pub use attach::{AttachOptions, Probes, RunStatistics};
-pub use clock::{monotonic_now, wall_now};
+pub use clock::{monotonic_now, suspended, wall_now};
 pub use events::{TaskChange, TaskEvent};
 pub use launch::{Account, command};
 pub use support::{BpfSupport, sees_host_pids};

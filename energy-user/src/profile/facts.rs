@@ -1,10 +1,12 @@
 //! What a profile says about the recording it was made from.
 
-use crate::model::{Losses, Provenance};
-use crate::units::Nanoseconds;
+use std::collections::BTreeMap;
+
+use crate::model::{DomainId, Losses, Provenance};
+use crate::units::{Nanoseconds, Watts};
 
 /// A recording, as far as a report speaks of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// The program and version that recorded.
     pub tool: String,
@@ -41,12 +43,14 @@ pub struct Facts {
 }
 
 /// A source of energy figures.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SourceFacts {
     /// Its name, e.g. `rapl-powercap`.
     pub name: String,
     /// What kind of figures it gives.
     pub provenance: Provenance,
+    /// What it says domains draw without load; only a model can say.
+    pub idle: BTreeMap<DomainId, Watts>,
     /// What must be said about them, in a sentence.
     pub note: Option<String>,
 }

@@ -3,7 +3,7 @@
 use super::RecordError;
 use crate::model::{EnergySample, Residency, ThreadId, Window};
 use crate::sources::{Discovery, EnergySource, Meter, PowerModel};
-use crate::trace::SourceInfo;
+use crate::trace::{IdlePower, SourceInfo};
 use crate::units::{MonotonicTime, Nanoseconds};
 
 /// The sources in use, and what is known of their counters.
@@ -42,12 +42,18 @@ impl Energy {
             name: metered.source.name().to_owned(),
             provenance: metered.source.provenance(),
             domains: metered.source.counters().iter().map(|spec| spec.domain).collect(),
+            idle: Vec::new(),
             note: metered.source.note(),
         });
         let modelled = self.model.iter().map(|model| SourceInfo {
             name: model.name().to_owned(),
             provenance: model.provenance(),
             domains: model.domains(),
+            idle: model
+                .idle_power()
+                .into_iter()
+                .map(|(domain, watts)| IdlePower { domain, watts })
+                .collect(),
             note: Some(model.note()),
         });
         counted.chain(modelled).collect()

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::units::MonotonicTime;
+use crate::units::{MonotonicTime, Nanoseconds};
 
 /// Ticks per second of `/proc/PID/stat`: fixed by the kernel's user interface.
 const TICKS_PER_SECOND: u64 = 100;
@@ -40,15 +40,16 @@ pub(super) struct ThreadFacts {
 #[derive(Clone, Debug)]
 pub(super) struct Procfs {
     root: PathBuf,
-}
-
-impl Default for Procfs {
-    fn default() -> Self {
-        Self { root: PathBuf::from("/proc") }
-    }
+    suspended: Nanoseconds,
 }
 
 impl Procfs {
+    /// The one at `root`, of a machine that has been suspended for so long since boot: `/proc` tells
+    /// when a thread began by a clock that counts that time.
+    pub(super) fn new(root: impl Into<PathBuf>, suspended: Nanoseconds) -> Self {
+        Self { root: root.into(), suspended }
+    }
+
     /// All processes, in no order.
     pub(super) fn processes(&self) -> Vec<u32> {
         numbered_entries(&self.root)
@@ -98,7 +99,8 @@ impl Procfs {
         Some(ThreadFacts {
             tgid,
             comm: String::from_utf8_lossy(comm.strip_suffix(b"\n").unwrap_or(&comm)).into_owned(),
-            start: MonotonicTime::from_nanos(ticks * (1_000_000_000 / TICKS_PER_SECOND)),
+            start: MonotonicTime::from_nanos(ticks.checked_mul(1_000_000_000 / TICKS_PER_SECOND)?)
+                - self.suspended,
         })
     }
 }
@@ -197,8 +199,8 @@ mod tests {
     #[test]
     fn this_process_is_found_in_proc() {
         let me = std::process::id();
-        let facts = Procfs::default().process(me).unwrap();
+        let facts = Procfs::new("/proc", Nanoseconds::ZERO).process(me).unwrap();
         assert!(facts.exe.is_some());
-        assert_eq!(Procfs::default().thread(me).unwrap().tgid, me);
+        assert_eq!(Procfs::new("/proc", Nanoseconds::ZERO).thread(me).unwrap().tgid, me);
     }
 }

@@ -21,7 +21,7 @@ use super::{Progress, RecordError, RecordOptions, Recording, TargetChoice, privi
 use crate::model::{
     DomainId, EnergySample, Grid, Losses, Provenance, Residency, Window, disjoint_cover,
 };
-use crate::probes::{AttachOptions, Probes, monotonic_now, sees_host_pids, wall_now};
+use crate::probes::{AttachOptions, Probes, monotonic_now, sees_host_pids, suspended, wall_now};
 use crate::sources::{HostFacts, SourceOptions, discover};
 use crate::trace::{
     Batch, BpfCost, Clock, Host, Session, SessionState, SourceInfo, Target, TraceWriter,
@@ -60,7 +60,7 @@ pub async fn record(
     mut progress: impl FnMut(Progress),
 ) -> Result<Recording, RecordError> {
     let grid = Grid::new(options.window)?;
-    let procfs = Procfs::default();
+    let procfs = Procfs::new("/proc", suspended());
     if !sees_host_pids(Path::new("/proc")) {
         return Err(RecordError::PidNamespace);
     }

@@ -63,6 +63,8 @@ pub(super) struct Tasks {
     processes: HashMap<u32, Process>,
     /// Threads that lived before recording, and have not run since: tid to process.
     resting: HashMap<u32, u32>,
+    /// Leaders of processes whose other threads have run, and that have not run themselves.
+    unbound: HashMap<u32, ThreadId>,
     threads: BTreeMap<ThreadId, ThreadInfo>,
     changed: HashSet<ThreadId>,
     cgroups: HashMap<u64, String>,
@@ -81,6 +83,7 @@ impl Tasks {
             by_address: HashMap::new(),
             processes: HashMap::new(),
             resting: HashMap::new(),
+            unbound: HashMap::new(),
             threads: BTreeMap::new(),
             changed: HashSet::new(),
             cgroups: cgroups.into_iter().collect(),
@@ -230,6 +233,7 @@ impl Tasks {
             self.processes.insert(tgid, process);
         }
         self.resting.remove(&tid);
+        self.unbound.remove(&tid);
         let info = self.describe(tgid, tid, start, comm);
         self.begin(address, tid, at, info);
     }
@@ -326,6 +330,7 @@ impl Tasks {
         let info = match (self.procfs.thread(tid), resting) {
             (Some(facts), _) => {
                 self.ensure_process(facts.tgid);
+                self.introduce_leader(facts.tgid);
                 self.describe(facts.tgid, tid, facts.start, facts.comm)
             }
             (None, Some(tgid)) => {
@@ -343,10 +348,31 @@ impl Tasks {
         self.begin(address, tid, MonotonicTime::default(), info)
     }
 
-    /// A new incarnation of the task at `address`.
-    fn begin(&mut self, address: u64, tid: u32, from: MonotonicTime, info: ThreadInfo) -> ThreadId {
+    /// Names a process by its leader where another of its threads is met: the leader may sleep
+    /// through the whole recording.
+    fn introduce_leader(&mut self, tgid: u32) {
+        if self.resting.remove(&tgid).is_none() {
+            return;
+        }
+        let Some(facts) = self.procfs.thread(tgid) else { return };
+        let thread = self.number();
+        self.unbound.insert(tgid, thread);
+        let info = self.describe(tgid, tgid, facts.start, facts.comm);
+        self.add(thread, info);
+    }
+
+    fn number(&mut self) -> ThreadId {
         let thread = self.next;
         self.next = ThreadId(thread.0 + 1);
+        thread
+    }
+
+    /// A new incarnation of the task at `address`.
+    fn begin(&mut self, address: u64, tid: u32, from: MonotonicTime, info: ThreadInfo) -> ThreadId {
+        let thread = match self.unbound.remove(&tid) {
+            Some(leader) => leader,
+            None => self.number(),
+        };
         let task = self
             .by_address
             .entry(address)

@@ -45,11 +45,7 @@ pub fn json(profile: &Profile, options: &ReportOptions, users: &UserNames<'_>) -
         }),
         domains: profile.domains.iter().map(|(id, account)| Domain::of(*id, account)).collect(),
         by: options.by.name(),
-        rows: view
-            .rows
-            .iter()
-            .map(|row| GroupRow::of(row, &view.total, lasted, provenance))
-            .collect(),
+        rows: view.rows.iter().map(|row| GroupRow::of(row, profile, &view.total)).collect(),
     };
     let mut text = serde_json::to_string_pretty(&report)
         .expect("structs with text keys and finite numbers become JSON");
@@ -285,7 +281,7 @@ impl IdleBaseline {
     fn of(baseline: Baseline) -> Self {
         let seen = match baseline {
             Baseline::LowestSeen { from, lasted, busy, .. } => Some((from, lasted, busy)),
-            Baseline::Given(_) | Baseline::Unknown => None,
+            Baseline::Given(_) | Baseline::Modelled(_) | Baseline::Unknown => None,
         };
         Self {
             kind: baseline.kind(),
@@ -316,14 +312,10 @@ struct GroupRow<'a> {
 }
 
 impl<'a> GroupRow<'a> {
-    fn of(
-        row: &'a Row,
-        total: &Ledger,
-        lasted: Nanoseconds,
-        provenance: Option<Provenance>,
-    ) -> Self {
+    fn of(row: &'a Row, profile: &Profile, total: &Ledger) -> Self {
+        let provenance = profile.provenance();
         let divided = !matches!(row.kind, RowKind::Domain | RowKind::ContainedDomain);
-        let energy = provenance.map(|_| row.energy);
+        let energy = profile.known_energy(row);
         Self {
             kind: row.kind.name(),
             name: &row.name,
@@ -333,8 +325,8 @@ impl<'a> GroupRow<'a> {
             depth: row.depth,
             energy_uj: energy,
             error: Error::of(row.error.filter(|_| energy.is_some())),
-            mean_watts: watts(energy, lasted),
-            share: fraction(row.share(total)),
+            mean_watts: watts(energy, profile.span.duration),
+            share: fraction(row.share(total).filter(|_| energy.is_some())),
             cpu_seconds: row.oncpu.map(Nanoseconds::seconds),
             provenance: if divided { provenance.map(Provenance::divided) } else { provenance },
             domains_uj: row

@@ -267,7 +267,7 @@ fn recorded(profile: &Profile) -> String {
 fn machine(profile: &Profile) -> String {
     let facts = &profile.facts;
     let virtual_machine =
-        facts.virtualisation.as_ref().map_or_else(String::new, |kind| format!(", {kind} guest"));
+        facts.virtualisation.as_ref().map_or_else(String::new, |kind| format!(", guest of {kind}"));
     format!(
         "{}, {}, {} CPUs{virtual_machine}, Linux {}, {}",
         facts.hostname, facts.cpu_model, facts.cpus, facts.kernel, facts.tool

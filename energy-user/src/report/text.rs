@@ -89,14 +89,14 @@ fn group_lines(profile: &Profile, view: &View, options: &ReportOptions) -> Vec<S
 /// The cells of one group.
 fn group_cells(profile: &Profile, view: &View, by: GroupBy, row: &Row) -> Vec<String> {
     let number = |id: Option<u32>| id.map_or_else(String::new, |id| id.to_string());
-    let known = profile.provenance().map(|_| row.energy);
+    let known = profile.known_energy(row);
     let mut cells = vec![
         known.map_or_else(|| UNKNOWN.to_owned(), scale::energy),
         row.error.filter(|_| known.is_some()).map_or_else(String::new, scale::error_95),
         known.map_or_else(String::new, |energy| {
             scale::power(energy.joules() / profile.span.duration)
         }),
-        row.share(&view.total).map_or_else(String::new, scale::percent),
+        row.share(&view.total).filter(|_| known.is_some()).map_or_else(String::new, scale::percent),
         row.oncpu.map_or_else(String::new, scale::seconds),
     ];
     match by {

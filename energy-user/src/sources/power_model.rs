@@ -96,6 +96,20 @@ impl PowerModel {
         domains
     }
 
+    /// What each domain draws without load. Memory's figure does not depend on load at all; a
+    /// design power says nothing of idling, so there it is nothing, which the note tells.
+    pub fn idle_power(&self) -> Vec<(DomainId, Watts)> {
+        let of_socket = |socket| {
+            let cpus = self.cpus.iter().filter(|cpu| cpu.socket == socket);
+            let idle = cpus.fold(Watts::default(), |sum, cpu| sum + cpu.idle);
+            (DomainId::of_socket(Domain::Package, socket), idle)
+        };
+        let packages = self.sockets().map(of_socket);
+        packages
+            .chain(self.memory.map(|memory| (DomainId::of_machine(Domain::Dram), memory)))
+            .collect()
+    }
+
     /// The energy of `window`, given how long each CPU was not idle in it. A CPU is never busier than
     /// the window is long.
     pub fn estimate(

@@ -27,7 +27,7 @@ use thiserror::Error;
 pub use directory::Owner;
 pub use place::Existing;
 pub use reader::{Ending, Finding, TraceReader};
-pub use session::{BpfCost, Clock, Host, Session, SessionState, SourceInfo, Target};
+pub use session::{BpfCost, Clock, Host, IdlePower, Session, SessionState, SourceInfo, Target};
 pub use tables::ColumnError;
 pub use writer::{Batch, TraceSize, TraceWriter};
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SCHEMA_VERSION;
 use crate::model::{DomainId, Losses, Provenance, Topology};
+use crate::units::Watts;
 
 /// The facts of one recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,7 +133,7 @@ pub struct Clock {
 }
 
 /// One source of energy figures.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceInfo {
     /// Its name, as in the `energy` table.
     pub name: String,
@@ -141,9 +142,21 @@ pub struct SourceInfo {
     /// What it covers.
     #[serde(default)]
     pub domains: Vec<DomainId>,
+    /// What it says they draw without load; only a model can say.
+    #[serde(default)]
+    pub idle: Vec<IdlePower>,
     /// What a reader of its figures must be told, e.g. what an estimate rests on.
     #[serde(default)]
     pub note: Option<String>,
+}
+
+/// A domain's power without load, by a model.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IdlePower {
+    /// Whose.
+    pub domain: DomainId,
+    /// How much.
+    pub watts: Watts,
 }
 
 /// What a recording was asked to look at.
@@ -191,6 +204,7 @@ mod tests {
                 name: "rapl-powercap".to_owned(),
                 provenance: Provenance::Measured,
                 domains: vec![DomainId::of_socket(Domain::Package, 0)],
+                idle: Vec::new(),
                 note: None,
             }],
             target: Target::Command { argv: vec!["make".to_owned()], pid: 42 },
