@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use super::facts::Facts;
 use super::uncertainty::{ErrorSum, StandardError};
-use super::view::{Row, RowKind};
 use crate::attribution::{AttributedWindow, Baseline, Baselines, IdlePolicy, ModelKind};
 use crate::model::{
     DomainId, Ledger, Provenance, Residency, ThreadId, ThreadInfo, Window, disjoint_cover,
@@ -145,16 +144,6 @@ impl Profile {
     /// Whether idle energy could be told from active energy in any domain of the total.
     pub fn separates_idle(&self) -> bool {
         self.total_domains().any(|(_, account)| account.baseline.power().is_some())
-    }
-
-    /// The energy of a row, where it is known: no row's is where nothing was measured or modelled,
-    /// and the idle row's is not where every baseline is unknown.
-    pub fn known_energy(&self, row: &Row) -> Option<Microjoules> {
-        let known = match row.kind {
-            RowKind::Idle => self.separates_idle(),
-            _ => self.provenance().is_some(),
-        };
-        known.then_some(row.energy)
     }
 
     /// Windows times domains of the total whose energy is unknown.

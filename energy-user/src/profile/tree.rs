@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::group::Group;
 use super::process::{ProcessKey, Processes};
-use super::view::{Row, SortBy};
+use super::row::Row;
+use super::sort::SortBy;
 
 /// Arranges sorted rows of processes so that each follows the nearest shown process that launched
 /// it, one level deeper. Siblings are in order of what they and their descendants come to.

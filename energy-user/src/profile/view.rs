@@ -1,66 +1,17 @@
 //! A view of a profile: its rows in the order a reader wants them. They add up to what was measured.
 
-use std::collections::BTreeMap;
-use std::str::FromStr;
-
-use thiserror::Error;
-
 use super::account::Profile;
 use super::group::{Group, GroupBy, Key, Side, Sum, groups};
 use super::process::Processes;
+use super::row::{Row, RowKind};
+use super::sort::SortBy;
 use super::tree;
 use super::uncertainty::StandardError;
 use crate::model::{DomainId, Ledger};
-use crate::units::{Microjoules, Nanoseconds, Share};
+use crate::units::Microjoules;
 
 /// Gives a user's name by number, where there is one.
 pub type UserNames<'a> = dyn Fn(u32) -> Option<String> + 'a;
-
-/// What rows are ordered by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SortBy {
-    /// The most energy first.
-    #[default]
-    Joules,
-    /// The most power first: the same order, as all rows are means over the same time.
-    Watts,
-    /// The most CPU time first.
-    Cpu,
-    /// By name.
-    Name,
-}
-
-impl SortBy {
-    /// Every order, in the order shown.
-    pub const ALL: [Self; 4] = [Self::Joules, Self::Watts, Self::Cpu, Self::Name];
-
-    /// The name in options.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Joules => "joules",
-            Self::Watts => "watts",
-            Self::Cpu => "cpu",
-            Self::Name => "name",
-        }
-    }
-}
-
-/// A name that is no order of rows.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("cannot sort by {name:?}: expected {}", SortBy::ALL.map(SortBy::name).join(", "))]
-pub struct ParseSortByError {
-    name: String,
-}
-
-impl FromStr for SortBy {
-    type Err = ParseSortByError;
-    fn from_str(name: &str) -> Result<Self, ParseSortByError> {
-        Self::ALL
-            .into_iter()
-            .find(|order| order.name() == name)
-            .ok_or_else(|| ParseSortByError { name: name.to_owned() })
-    }
-}
 
 /// Which rows, and in what order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,89 +37,17 @@ pub struct View {
     pub targets: Option<(Microjoules, StandardError)>,
 }
 
-/// One row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// What it stands for.
-    pub kind: RowKind,
-    /// What it is called.
-    pub name: String,
-    /// The process, where it is one or a part of one.
-    pub pid: Option<u32>,
-    /// The thread, where it is one.
-    pub tid: Option<u32>,
-    /// The user, where it is one.
-    pub uid: Option<u32>,
-    /// How deep it is in the tree of processes; a child follows its parent.
-    pub depth: usize,
-    /// Its energy, over the domains of the total.
-    pub energy: Microjoules,
-    /// The energy's standard error; `None` where it is not known, as for idle.
-    pub error: Option<StandardError>,
-    /// How long it ran, where running is what it does.
-    pub oncpu: Option<Nanoseconds>,
-    /// Its energy in each domain, those outside the total included.
-    pub by_domain: BTreeMap<DomainId, Microjoules>,
-}
-
-impl Row {
-    /// Its part of the whole measured energy.
-    pub fn share(&self, total: &Ledger) -> Option<Share> {
-        Share::of(self.energy.get(), total.measured.get())
-    }
-}
-
-/// What a row stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowKind {
-    /// A target of the recording, or a group of them.
-    Target,
-    /// A group of threads that are no targets.
-    Other,
-    /// What [`ViewOptions::top`] cut off, as one row.
-    More,
-    /// All that is no target, as one row.
-    RestOfSystem,
-    /// The profiler itself.
-    Profiler,
-    /// What the machine would have drawn anyway.
-    Idle,
-    /// What could not be charged to anyone.
-    Unattributed,
-    /// A domain that is in the total.
-    Domain,
-    /// A domain that another domain contains.
-    ContainedDomain,
-}
-
-impl RowKind {
-    /// The name in outputs that machines read.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Target => "target",
-            Self::Other => "other",
-            Self::More => "more",
-            Self::RestOfSystem => "rest_of_system",
-            Self::Profiler => "profiler",
-            Self::Idle => "idle",
-            Self::Unattributed => "unattributed",
-            Self::Domain => "domain",
-            Self::ContainedDomain => "contained_domain",
-        }
-    }
-
-    /// Whether it is one of the rows that add up to the measured energy.
-    pub const fn counts(self) -> bool {
-        !matches!(self, Self::ContainedDomain)
-    }
-
-    /// Whether it stands for no group of its own.
-    pub const fn is_remainder(self) -> bool {
-        !matches!(self, Self::Target | Self::Other | Self::Domain | Self::ContainedDomain)
-    }
-}
-
 impl Profile {
+    /// The energy of a row, where it is known: no row's is where nothing was measured or modelled,
+    /// and the idle row's is not where every baseline is unknown.
+    pub fn known_energy(&self, row: &Row) -> Option<Microjoules> {
+        let known = match row.kind {
+            RowKind::Idle => self.separates_idle(),
+            _ => self.provenance().is_some(),
+        };
+        known.then_some(row.energy)
+    }
+
     /// The rows of a report; `users` names users by number.
     pub fn view(&self, options: &ViewOptions, users: &UserNames<'_>) -> View {
         let total = self.total();

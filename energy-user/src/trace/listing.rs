@@ -1,6 +1,7 @@
 //! Which files make up a table: the merged one, the parts it does not contain yet, or both.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,22 @@ use std::path::{Path, PathBuf};
 use super::TraceError;
 use super::file::{PARTS, parse_part_name, table_name};
 use super::input::TableInput;
-use super::reader::Finding;
 use super::tables::{self, Table};
+
+/// Something wrong with a trace that does not keep the rest of it from being read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The file concerned.
+    pub file: PathBuf,
+    /// What is wrong, and what follows.
+    pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file.display(), self.what)
+    }
+}
 
 /// The tables' files in a trace's directory.
 pub(super) struct Listing {

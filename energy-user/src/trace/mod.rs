@@ -25,8 +25,9 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub use directory::Owner;
+pub use listing::Finding;
 pub use place::Existing;
-pub use reader::{Ending, Finding, TraceReader};
+pub use reader::{Ending, TraceReader};
 pub use session::{BpfCost, Clock, Host, IdlePower, Session, SessionState, SourceInfo, Target};
 pub use tables::ColumnError;
 pub use writer::{Batch, TraceSize, TraceWriter};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use nix::unistd::geteuid;
 
 use super::directory::{Directory, Owner};
-use super::listing::{Listing, open};
+use super::listing::{Finding, Listing, open};
 use super::output::TableOutput;
 use super::place::{SESSION, is_being_recorded};
 use super::session::{Session, SessionState};
@@ -74,21 +74,6 @@ impl fmt::Display for Ending {
                 write!(f, "recording was cut off after {windows} windows; what came later is lost")
             }
         }
-    }
-}
-
-/// Something wrong with a trace that does not keep the rest of it from being read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The file concerned.
-    pub file: PathBuf,
-    /// What is wrong, and what follows.
-    pub what: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file.display(), self.what)
     }
 }
 
