@@ -4,6 +4,7 @@
 mod arrows;
 mod build_ebpf;
 mod command;
+mod record;
 mod tally;
 mod test;
 mod vm;
@@ -28,6 +29,12 @@ const TASKS: &[Task] = &[
         arguments: "",
         summary: "format, lints, import directions, every test this user may run",
         run: test::run,
+    },
+    Task {
+        name: "record",
+        arguments: "[CMD…]",
+        summary: "build energy-prof, record a command with it, and report: the whole way once",
+        run: record::run,
     },
     Task {
         name: "arrows",
