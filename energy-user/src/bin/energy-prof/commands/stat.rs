@@ -98,7 +98,7 @@ pub(crate) fn run(arguments: &StatArguments) -> anyhow::Result<Status> {
         terminal::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {
         // Like `perf stat`: the command's own output keeps stdout to itself.
-        eprint!("{}", text(&report, lost));
+        terminal::say(&text(&report, lost));
     }
     Ok(status)
 }
