@@ -56,8 +56,9 @@ pub fn command(argv: &[OsString], account: Option<&Account>) -> Command {
         setuid(uid)?;
         Ok(())
     };
-    // SAFETY: between fork and exec of a process with one thread (the recorder starts its others
-    // later), so that reading the group database is allowed; no lock of ours is held.
+    // SAFETY: between fork and exec, where reading the group database is allowed as long as no other
+    // thread holds one of the C library's locks: the recorder starts its threads later, and a thread
+    // that it runs on behalf of waits for it.
     unsafe { command.pre_exec(become_user) };
     command
 }
