@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::capture::Capture;
 use super::energy::Energy;
 use super::procfs::{Procfs, unified_cgroups};
-use super::target::{Watched, check_pids, launch};
+use super::target::{Watched, check_command, check_pids, launch};
 use super::tasks::{Roots, Tasks};
 use super::ticker::Ticker;
 use super::writing::Writing;
@@ -65,9 +65,13 @@ pub async fn record(
         return Err(RecordError::PidNamespace);
     }
     let mut roots = Roots { inherit: options.inherit, ..Roots::default() };
-    if let TargetChoice::Pids(pids) = &options.target {
-        check_pids(&procfs, pids)?;
-        roots.tgids.extend(pids);
+    match &options.target {
+        TargetChoice::All => {}
+        TargetChoice::Pids(pids) => {
+            check_pids(&procfs, pids)?;
+            roots.tgids.extend(pids);
+        }
+        TargetChoice::Command(argv) => check_command(argv)?,
     }
     let facts = HostFacts::of_this_machine();
     let source_options = SourceOptions {
@@ -80,10 +84,10 @@ pub async fn record(
         ..AttachOptions::default()
     })?;
     let mut session = new_session(options, &facts, energy.describe());
+    // Handlers first: once there is a trace, an interrupt ends the recording properly.
+    let mut signals = Signals::new()?;
     let writer = TraceWriter::create(&options.output, options.existing, options.owner, &session)?;
     let tasks = Tasks::scan(procfs, roots, unified_cgroups(Path::new("/proc/self/mountinfo")));
-    // Handlers first: from here on an interrupt ends the recording properly.
-    let mut signals = Signals::new()?;
     energy.read(&monotonic_now);
     let mut capture = Capture::begin(probes, tasks, grid, monotonic_now);
     let start = capture.start();
@@ -92,10 +96,7 @@ pub async fn record(
     let ending = match launch_or_watch(options, &mut capture) {
         Ok(ending) => ending,
         Err(error) => {
-            session.state = SessionState::Failed;
-            session.ended = Some(error.to_string());
-            // The reason matters more than whether the empty trace could be completed.
-            let _ = writer.finish(&session);
+            writer.abandon();
             return Err(error);
         }
     };
