@@ -39,8 +39,14 @@ pub fn command(argv: &[OsString], account: Option<&Account>) -> Command {
     let mut command = Command::new(program);
     command.args(arguments);
     let Some(account) = account else { return command };
-    if let Some((name, home)) = &account.login {
-        command.env("USER", name).env("LOGNAME", name).env("HOME", home);
+    match &account.login {
+        Some((name, home)) => {
+            command.env("USER", name).env("LOGNAME", name).env("HOME", home);
+        }
+        // Better none than root's, where the command could not write.
+        None => {
+            command.env_remove("USER").env_remove("LOGNAME").env("HOME", "/");
+        }
     }
     for variable in ["SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND"] {
         command.env_remove(variable);

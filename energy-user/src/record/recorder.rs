@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::ExitStatus;
 
 use log::debug;
+use nix::sys::signal::{Signal as Received, kill};
+use nix::unistd::Pid;
 use tokio::process::Child;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -35,7 +37,7 @@ const SEAL_EVERY: Nanoseconds = Nanoseconds::from_millis(900);
 #[derive(Debug)]
 enum Stop {
     Duration,
-    Signal(&'static str),
+    Signal(Received),
     CommandExited(ExitStatus),
     TargetsGone,
     WritingFailed,
@@ -45,7 +47,7 @@ impl Stop {
     fn in_words(&self) -> String {
         match self {
             Self::Duration => "duration reached".to_owned(),
-            Self::Signal(name) => format!("interrupted ({name})"),
+            Self::Signal(signal) => format!("interrupted ({signal})"),
             Self::CommandExited(_) => "command exited".to_owned(),
             Self::TargetsGone => "all targets exited".to_owned(),
             Self::WritingFailed => "the trace could not be written".to_owned(),
@@ -79,10 +81,11 @@ pub async fn record(
         force_model: options.model_only,
     };
     let mut energy = Energy::new(discover(&source_options, &facts))?;
-    let probes = Probes::attach(&AttachOptions {
-        log_shift: options.log_shift,
-        ..AttachOptions::default()
-    })?;
+    let mut attach = AttachOptions { log_shift: options.log_shift, ..AttachOptions::default() };
+    if let Some(btf) = &options.btf {
+        attach.btf.clone_from(btf);
+    }
+    let probes = Probes::attach(&attach)?;
     let mut session = new_session(options, &facts, energy.describe());
     // Handlers first: once there is a trace, an interrupt ends the recording properly.
     let mut signals = Signals::new()?;
@@ -148,6 +151,15 @@ impl Ending {
         }
     }
 
+    /// Passes on to the command a signal that only the recorder got, and that is meant for both.
+    fn pass_on(&self, signal: Received) {
+        let Self::Command(child) = self else { return };
+        if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
+            // It may just have exited, which is as well.
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
     async fn wait(&mut self) -> Result<Stop, RecordError> {
         match self {
             Self::Command(child) => child
@@ -195,11 +207,11 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> Received {
         tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.hangup.recv() => "SIGHUP",
+            _ = self.interrupt.recv() => Received::SIGINT,
+            _ = self.terminate.recv() => Received::SIGTERM,
+            _ = self.hangup.recv() => Received::SIGHUP,
         }
     }
 }
@@ -250,14 +262,18 @@ impl Recorder {
                 biased;
                 ticks = ticker.tick() => self.tick(ticks?, ticker.step(), progress),
                 stop = ending.wait() => return stop,
-                name = signals.next() => {
+                signal = signals.next() => {
                     // A first Ctrl-C at the terminal reaches the command too, which then ends the
                     // recording when it ends.
-                    if name == "SIGINT" && matches!(ending, Ending::Command(_)) && !interrupted {
+                    let is_interrupt = signal == Received::SIGINT;
+                    if is_interrupt && matches!(ending, Ending::Command(_)) && !interrupted {
                         interrupted = true;
                         continue;
                     }
-                    return Ok(Stop::Signal(name));
+                    if !is_interrupt {
+                        ending.pass_on(signal);
+                    }
+                    return Ok(Stop::Signal(signal));
                 }
                 _ = &mut failure => return Ok(Stop::WritingFailed),
                 () = duration_over => return Ok(Stop::Duration),

@@ -164,7 +164,7 @@ mod tests {
         let found = candidates(OsStr::new("make"), Some(OsStr::new("/usr/bin::/bin")));
         assert_eq!(found, ["/usr/bin/make", "make", "/bin/make"].map(PathBuf::from));
         assert_eq!(candidates(OsStr::new("./make"), None), [PathBuf::from("./make")]);
-        assert_eq!(candidates(OsStr::new(""), None), [PathBuf::new(); 0]);
+        assert!(candidates(OsStr::new(""), None).is_empty());
     }
 
     #[test]

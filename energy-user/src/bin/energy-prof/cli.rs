@@ -121,6 +121,9 @@ pub(crate) struct MeasureArguments {
     /// Fail (exit code 9) if anything was lost
     #[arg(long, help_heading = "Measuring")]
     pub(crate) strict: bool,
+    /// Look for the kernel's type information here instead of /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) btf: Option<PathBuf>,
 }
 
 /// Where energy comes from.

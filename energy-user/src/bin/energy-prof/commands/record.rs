@@ -72,6 +72,7 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
         powercap_root: arguments.powercap_root.clone(),
         model_only: arguments.source == SourceChoice::Model,
         log_shift: arguments.log_records,
+        btf: arguments.btf.clone(),
         given: BTreeMap::new(),
     }
 }
