@@ -298,8 +298,13 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
 
 /// Completions for `shell`.
 pub(crate) fn completions(shell: Shell) -> Vec<u8> {
+    let all = Arguments::command();
+    // The generators would offer hidden commands, too.
+    let mut shown = clap::Command::new("energy-prof")
+        .args(all.get_arguments().cloned())
+        .subcommands(all.get_subcommands().filter(|command| !command.is_hide_set()).cloned());
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "energy-prof", &mut text);
+    clap_complete::generate(shell, &mut shown, "energy-prof", &mut text);
     text
 }
 
