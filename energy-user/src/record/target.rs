@@ -35,7 +35,10 @@ pub enum TargetError {
         tgid: u32,
     },
     /// The recorder itself.
-    #[error("{0} is energy-prof itself; its own load is a row of every report anyway")]
+    #[error(
+        "cannot record {0}: it is energy-prof itself, whose load is a row of every report anyway; give \
+         another process"
+    )]
     Itself(u32),
     /// The command does not exist.
     #[error("cannot run {program:?}: command not found; check its spelling and PATH")]
