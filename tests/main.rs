@@ -3,12 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod attribution;
+mod cli;
 mod profile;
 mod report;
 mod sources;
 mod trace;
 
 mod support {
+    #[expect(dead_code, reason = "recordings belong to the kernel tests")]
+    pub(crate) mod energy_prof;
     pub(crate) mod fake_powercap;
     pub(crate) mod in_memory;
+    pub(crate) mod nobody;
+    pub(crate) mod outcome;
+    pub(crate) mod small_trace;
 }

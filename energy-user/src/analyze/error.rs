@@ -14,8 +14,13 @@ pub enum AnalyzeError {
     #[error(transparent)]
     Recording(Box<dyn Error + Send + Sync>),
     /// The recording was cut off before its first window.
-    #[error("cannot analyse the recording: it has no whole window; record for longer")]
-    NoWindows,
+    #[error(
+        "cannot analyse the recording: it has no whole window yet ({ending}); record for longer"
+    )]
+    NoWindows {
+        /// How the recording ended, if it did.
+        ending: String,
+    },
     /// Nothing told of energy.
     #[error(
         "cannot analyse the recording: it has no energy samples; \

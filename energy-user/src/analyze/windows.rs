@@ -37,7 +37,7 @@ impl Tables {
         windows.sort_unstable_by_key(|window| window.index);
         windows.dedup_by_key(|window| window.index);
         if windows.is_empty() {
-            return Err(AnalyzeError::NoWindows);
+            return Err(AnalyzeError::NoWindows { ending: recording.facts().ending });
         }
         let mut energy = recording.energy().map_err(of_recording)?;
         let sources = chosen_sources(&energy, sources);

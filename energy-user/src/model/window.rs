@@ -1,5 +1,7 @@
 //! Windows: the stretches of time that energy and residency are counted in.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::units::{MonotonicTime, Nanoseconds, WallTime};
@@ -30,7 +32,7 @@ impl Window {
 
 /// A window length no recording can use.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("a window of {} ms is out of range: choose 1 ms to 10 s", .0.get() / 1_000_000)]
+#[error("a window of {:?} is out of range: choose 1 ms to 10 s", Duration::from(*.0))]
 pub struct GridError(Nanoseconds);
 
 /// The fixed grid of `CLOCK_MONOTONIC` that windows lie on.

@@ -63,6 +63,8 @@ pub struct RecordOptions {
     pub model_only: bool,
     /// Binary logarithm of the switch log's records per CPU.
     pub log_shift: u32,
+    /// Where the kernel's type information is, instead of `/sys/kernel/btf/vmlinux`.
+    pub btf: Option<PathBuf>,
     /// The options as given, for the trace.
     pub given: BTreeMap<String, String>,
 }

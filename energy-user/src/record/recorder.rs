@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::ExitStatus;
 
 use log::debug;
+use nix::sys::signal::{Signal as Received, kill};
+use nix::unistd::Pid;
 use tokio::process::Child;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -13,7 +15,7 @@ use tokio::sync::oneshot;
 use super::capture::Capture;
 use super::energy::Energy;
 use super::procfs::{Procfs, unified_cgroups};
-use super::target::{Watched, check_pids, launch};
+use super::target::{Watched, check_command, check_pids, launch};
 use super::tasks::{Roots, Tasks};
 use super::ticker::Ticker;
 use super::writing::Writing;
@@ -35,7 +37,7 @@ const SEAL_EVERY: Nanoseconds = Nanoseconds::from_millis(900);
 #[derive(Debug)]
 enum Stop {
     Duration,
-    Signal(&'static str),
+    Signal(Received),
     CommandExited(ExitStatus),
     TargetsGone,
     WritingFailed,
@@ -45,7 +47,7 @@ impl Stop {
     fn in_words(&self) -> String {
         match self {
             Self::Duration => "duration reached".to_owned(),
-            Self::Signal(name) => format!("interrupted ({name})"),
+            Self::Signal(signal) => format!("interrupted ({signal})"),
             Self::CommandExited(_) => "command exited".to_owned(),
             Self::TargetsGone => "all targets exited".to_owned(),
             Self::WritingFailed => "the trace could not be written".to_owned(),
@@ -65,9 +67,13 @@ pub async fn record(
         return Err(RecordError::PidNamespace);
     }
     let mut roots = Roots { inherit: options.inherit, ..Roots::default() };
-    if let TargetChoice::Pids(pids) = &options.target {
-        check_pids(&procfs, pids)?;
-        roots.tgids.extend(pids);
+    match &options.target {
+        TargetChoice::All => {}
+        TargetChoice::Pids(pids) => {
+            check_pids(&procfs, pids)?;
+            roots.tgids.extend(pids);
+        }
+        TargetChoice::Command(argv) => check_command(argv)?,
     }
     let facts = HostFacts::of_this_machine();
     let source_options = SourceOptions {
@@ -75,15 +81,16 @@ pub async fn record(
         force_model: options.model_only,
     };
     let mut energy = Energy::new(discover(&source_options, &facts))?;
-    let probes = Probes::attach(&AttachOptions {
-        log_shift: options.log_shift,
-        ..AttachOptions::default()
-    })?;
+    let mut attach = AttachOptions { log_shift: options.log_shift, ..AttachOptions::default() };
+    if let Some(btf) = &options.btf {
+        attach.btf.clone_from(btf);
+    }
+    let probes = Probes::attach(&attach)?;
     let mut session = new_session(options, &facts, energy.describe());
+    // Handlers first: once there is a trace, an interrupt ends the recording properly.
+    let mut signals = Signals::new()?;
     let writer = TraceWriter::create(&options.output, options.existing, options.owner, &session)?;
     let tasks = Tasks::scan(procfs, roots, unified_cgroups(Path::new("/proc/self/mountinfo")));
-    // Handlers first: from here on an interrupt ends the recording properly.
-    let mut signals = Signals::new()?;
     energy.read(&monotonic_now);
     let mut capture = Capture::begin(probes, tasks, grid, monotonic_now);
     let start = capture.start();
@@ -92,10 +99,7 @@ pub async fn record(
     let ending = match launch_or_watch(options, &mut capture) {
         Ok(ending) => ending,
         Err(error) => {
-            session.state = SessionState::Failed;
-            session.ended = Some(error.to_string());
-            // The reason matters more than whether the empty trace could be completed.
-            let _ = writer.finish(&session);
+            writer.abandon();
             return Err(error);
         }
     };
@@ -147,6 +151,15 @@ impl Ending {
         }
     }
 
+    /// Passes on to the command a signal that only the recorder got, and that is meant for both.
+    fn pass_on(&self, signal: Received) {
+        let Self::Command(child) = self else { return };
+        if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
+            // It may just have exited, which is as well.
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
     async fn wait(&mut self) -> Result<Stop, RecordError> {
         match self {
             Self::Command(child) => child
@@ -194,11 +207,11 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> Received {
         tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.hangup.recv() => "SIGHUP",
+            _ = self.interrupt.recv() => Received::SIGINT,
+            _ = self.terminate.recv() => Received::SIGTERM,
+            _ = self.hangup.recv() => Received::SIGHUP,
         }
     }
 }
@@ -249,14 +262,18 @@ impl Recorder {
                 biased;
                 ticks = ticker.tick() => self.tick(ticks?, ticker.step(), progress),
                 stop = ending.wait() => return stop,
-                name = signals.next() => {
+                signal = signals.next() => {
                     // A first Ctrl-C at the terminal reaches the command too, which then ends the
                     // recording when it ends.
-                    if name == "SIGINT" && matches!(ending, Ending::Command(_)) && !interrupted {
+                    let is_interrupt = signal == Received::SIGINT;
+                    if is_interrupt && matches!(ending, Ending::Command(_)) && !interrupted {
                         interrupted = true;
                         continue;
                     }
-                    return Ok(Stop::Signal(name));
+                    if !is_interrupt {
+                        ending.pass_on(signal);
+                    }
+                    return Ok(Stop::Signal(signal));
                 }
                 _ = &mut failure => return Ok(Stop::WritingFailed),
                 () = duration_over => return Ok(Stop::Duration),

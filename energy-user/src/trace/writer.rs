@@ -109,6 +109,19 @@ impl TraceWriter {
         sealed
     }
 
+    /// Removes the trace, of which nothing was sealed: there is nothing to read in it, and the next
+    /// recording would keep it as `.old` in place of one that is worth keeping.
+    pub fn abandon(self) {
+        // The reason for giving up matters more than an empty trace that could not be removed.
+        let removed = self
+            .directory
+            .remove_directory(PARTS)
+            .and_then(|()| self.directory.remove_file(SESSION));
+        if removed.is_ok() {
+            let _ = std::fs::remove_dir(self.directory.path());
+        }
+    }
+
     /// Seals the last rows, writes the final `session`, and merges the parts into one file per table.
     ///
     /// If the last rows cannot be sealed, the trace is marked as failed with that reason. If only the

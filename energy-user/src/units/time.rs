@@ -103,8 +103,9 @@ impl MonotonicTime {
 
 impl Add<Nanoseconds> for MonotonicTime {
     type Output = Self;
+    /// Stops at the clock's end, 584 years after its zero.
     fn add(self, later: Nanoseconds) -> Self {
-        Self(self.0 + later.0)
+        Self(self.0.saturating_add(later.0))
     }
 }
 
