@@ -7,6 +7,7 @@ mod cli;
 mod profile;
 mod report;
 mod sources;
+mod stack_division;
 mod trace;
 
 mod support {
@@ -16,5 +17,6 @@ mod support {
     pub(crate) mod in_memory;
     pub(crate) mod nobody;
     pub(crate) mod outcome;
+    pub(crate) mod sampled;
     pub(crate) mod small_trace;
 }

@@ -8,6 +8,7 @@
 mod account;
 mod call_tree;
 mod call_tree_builder;
+mod code_view;
 mod facts;
 mod functions;
 mod group;
@@ -24,6 +25,7 @@ mod view;
 pub use account::{Charge, DomainAccount, Method, Profile, ProfileBuilder, Span, ThreadAccount};
 pub use call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, NodeKind, StackShare};
 pub use call_tree_builder::{CallTreeBuilder, Roots};
+pub use code_view::{CodeView, CodeViewOptions, CodeViewRow};
 pub use facts::{BpfFacts, Facts, SourceFacts, Targets};
 pub use functions::{CodeRow, CodeUnit, FindFunctionError, Neighbourhood, ParseCodeUnitError};
 pub use group::{GroupBy, ParseGroupByError};

@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use energy_prof::attribution::{IdlePolicy, ModelKind};
 use energy_prof::model::DomainId;
-use energy_prof::profile::{GroupBy, SortBy};
+use energy_prof::profile::{CodeUnit, GroupBy, SortBy};
 use energy_prof::units::{Nanoseconds, Watts};
 
 use crate::exit;
@@ -26,6 +26,7 @@ Examples:
   energy-prof report                           who used how many joules
   sudo energy-prof record -p 1234 -d 30s       a running process, for 30 seconds
   sudo energy-prof record -a -d 1m             the whole machine
+  energy-prof report --by function             which functions of it used them
   energy-prof report --by cgroup --json        the same recording, otherwise
   sudo energy-prof stat -r 5 -- ./bench        the energy of a command, five runs
   energy-prof doctor                           what this machine can measure";
@@ -186,10 +187,14 @@ pub(crate) struct ReportArguments {
     /// The trace
     #[arg(default_value = "energy.trace")]
     pub(crate) trace: PathBuf,
-    /// What a row stands for: process, thread, exec, cgroup, container, unit, user or domain
-    #[arg(long, default_value = "process", value_parser = one_of::<GroupBy>)]
-    pub(crate) by: GroupBy,
-    /// Order of the rows: joules, watts, cpu or name
+    /// What a row stands for: process, thread, exec, cgroup, container, unit, user, domain, function
+    /// or line
+    #[arg(long, default_value = "process", value_parser = report_by)]
+    pub(crate) by: ReportBy,
+    /// Show one function, its callers and its callees; a part of the name will do if only one has it
+    #[arg(long, value_name = "NAME", conflicts_with = "by")]
+    pub(crate) function: Option<String>,
+    /// Order of the rows: joules (of functions, their own), total, watts, cpu or name
     #[arg(long, default_value = "joules", value_parser = one_of::<SortBy>)]
     pub(crate) sort: SortBy,
     /// Show this many rows; the rest become one; 0 shows all
@@ -204,11 +209,40 @@ pub(crate) struct ReportArguments {
     /// Only windows that begin before this time since the start
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) to: Option<Nanoseconds>,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArguments,
     /// Write JSON (schema in docs/report-json.md)
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) divide: DivideArguments,
+}
+
+/// What rows of a report stand for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ReportBy {
+    Threads(GroupBy),
+    Code(CodeUnit),
+}
+
+/// Whose functions are shown.
+#[derive(Debug, Args)]
+pub(crate) struct ThreadArguments {
+    /// Only functions of these processes, separated by commas
+    #[arg(long, value_name = "PID,…", value_delimiter = ',', allow_negative_numbers = true, value_parser = process_id)]
+    pub(crate) pid: Vec<u32>,
+    /// Only functions of these threads, separated by commas
+    #[arg(long, value_name = "TID,…", value_delimiter = ',', allow_negative_numbers = true, value_parser = process_id)]
+    pub(crate) tid: Vec<u32>,
+    /// Only functions of threads of these names, separated by commas
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) comm: Vec<String>,
+}
+
+impl ThreadArguments {
+    fn is_given(&self) -> bool {
+        !(self.pid.is_empty() && self.tid.is_empty() && self.comm.is_empty())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -289,11 +323,25 @@ pub(crate) struct SimulateArguments {
 
 /// The arguments of this process, or the status to exit with at once.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
-    Arguments::try_parse().map_err(|error| {
+    Arguments::try_parse().and_then(checked).map_err(|error| {
         // Help goes to stdout, complaints to stderr; a closed pipe is no news to anyone.
         let _ = error.print();
         if error.use_stderr() { exit::Status::USAGE.into() } else { ExitCode::SUCCESS }
     })
+}
+
+/// Refuses what clap cannot: a choice of threads where rows are threads already.
+fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
+    match &arguments.command {
+        Command::Report(ReportArguments {
+            by: ReportBy::Threads(_), function: None, threads, ..
+        }) if threads.is_given() => Err(Arguments::command().error(
+            clap::error::ErrorKind::MissingRequiredArgument,
+            "--pid, --tid and --comm choose whose functions are shown: add --by function, --by line \
+             or --function NAME",
+        )),
+        _ => Ok(arguments),
+    }
 }
 
 /// Completions for `shell`.
@@ -369,6 +417,15 @@ fn log_records(text: &str) -> Result<u32, String> {
 
 fn one_of<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn report_by(text: &str) -> Result<ReportBy, String> {
+    let threads = text.parse().map(ReportBy::Threads);
+    threads.or_else(|_| text.parse().map(ReportBy::Code)).map_err(|_| {
+        let names = GroupBy::ALL.map(GroupBy::name).into_iter();
+        let names: Vec<&str> = names.chain(CodeUnit::ALL.map(CodeUnit::name)).collect();
+        format!("cannot group by {text:?}: expected {}", names.join(", "))
+    })
 }
 
 fn idle_watts(text: &str) -> Result<(DomainId, Watts), String> {

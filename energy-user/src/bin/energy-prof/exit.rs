@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use energy_prof::analyze::AnalyzeError;
 use energy_prof::probes::ProbeError;
+use energy_prof::profile::FindFunctionError;
 use energy_prof::record::{RecordError, TargetError};
 use energy_prof::trace::TraceError;
 
@@ -62,11 +63,13 @@ impl Status {
         }
         if let Some(error) = cause.downcast_ref::<AnalyzeError>() {
             return Some(match error {
-                AnalyzeError::UnknownDomain { .. } | AnalyzeError::EmptyRange { .. } => Self::USAGE,
+                AnalyzeError::UnknownDomain { .. }
+                | AnalyzeError::EmptyRange { .. }
+                | AnalyzeError::NoSuchThread { .. } => Self::USAGE,
                 _ => Self::READ,
             });
         }
-        None
+        cause.downcast_ref::<FindFunctionError>().map(|_| Self::USAGE)
     }
 
     fn of_recording(error: &RecordError) -> Option<Self> {

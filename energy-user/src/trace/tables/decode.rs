@@ -139,10 +139,8 @@ impl<'a> Columns<'a> {
         column: &'static str,
     ) -> Result<(RecordBatch, Vec<usize>), ColumnError> {
         let array = self.column(column)?;
-        let lists = array
-            .as_any()
-            .downcast_ref::<ListArray>()
-            .ok_or_else(|| wrong_type(column, array))?;
+        let lists =
+            array.as_any().downcast_ref::<ListArray>().ok_or_else(|| wrong_type(column, array))?;
         // The elements of a slice begin and end somewhere within all of them.
         let (first, last) = match lists.value_offsets() {
             [first, .., last] => (*first, *last),
