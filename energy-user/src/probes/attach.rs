@@ -90,9 +90,7 @@ impl Probes {
         let launcher =
             if whose == Some(&SampledProcesses::Launched) { std::process::id() } else { 0 };
         let mut loader = EbpfLoader::new();
-        if sampling.is_none() {
-            loader.map_max_entries("SAMPLES", ONE_PAGE);
-        }
+        loader.map_max_entries("SAMPLES", sampling.map_or(ONE_PAGE, |s| ring_bytes(count, s)));
         let mut ebpf = loader
             .btf(None)
             .verifier_log_level(VerifierLogLevel::STATS)
@@ -273,6 +271,13 @@ fn array<'a>(ebpf: &'a Ebpf, name: &str) -> &'a MapData {
         Some(Map::Array(data)) => data,
         _ => unreachable!("the object has the array {name}"),
     }
+}
+
+/// Room for twice the samples of the time between two readings, at a usual half kibibyte each.
+fn ring_bytes(cpus: u16, sampling: &Sampling) -> u32 {
+    let per_reading = u64::from(cpus) * u64::from(sampling.frequency).div_ceil(10) * 512;
+    let bytes = (2 * per_reading).next_power_of_two().clamp(1 << 20, 64 << 20);
+    u32::try_from(bytes).expect("at most 64 MiB")
 }
 
 /// The number of possible CPUs, from `/sys/devices/system/cpu/possible` (`0-3`, `0,2-5`).

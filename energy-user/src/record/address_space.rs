@@ -9,7 +9,7 @@ use super::objects::{ObjectId, Objects};
 use crate::probes::Mapped;
 
 /// What an address is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Place {
     /// The kernel, at this address.
     Kernel(u64),

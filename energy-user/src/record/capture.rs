@@ -1,12 +1,18 @@
 //! From the probes to rows: drains task events and switch logs, and charges every CPU's time.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 
+use tokio::io::unix::AsyncFd;
+
+use super::RecordError;
 use super::address_space::{AddressSpaces, Place};
+use super::naming::{Unnamed, unnamed};
 use super::residency::ResidencyBook;
 use super::sample_book::SampleBook;
 use super::tasks::Tasks;
-use crate::model::{Grid, Residency, StackId, StackSample, ThreadId};
+use super::ticker::poll;
+use crate::model::{Grid, Residency, Stack, StackId, StackSample, ThreadId};
 use crate::probes::{CpuState, Probes, StackSampled, TaskChange, TaskEvent};
 use crate::units::{MonotonicTime, Nanoseconds};
 
@@ -125,13 +131,29 @@ impl Capture {
     }
 
     /// The stacks that are new since the last call.
-    pub(super) fn take_new_stacks(&mut self) -> Vec<(StackId, Box<[Place]>)> {
-        self.stacks.as_mut().map_or_else(Vec::new, |stacks| stacks.samples.take_new())
+    pub(super) fn take_new_stacks(&mut self) -> Vec<(StackId, Stack)> {
+        let Some(stacks) = &mut self.stacks else { return Vec::new() };
+        let objects = stacks.spaces.objects();
+        let new = stacks.samples.take_new();
+        new.into_iter().map(|(stack, places)| (stack, unnamed(&places, objects))).collect()
     }
 
-    /// All stacks, and the files their code is in; `None` where none were sampled.
-    pub(super) fn stacks(&self) -> Option<(&SampleBook, &AddressSpaces)> {
-        self.stacks.as_ref().map(|stacks| (&stacks.samples, &stacks.spaces))
+    /// Ends the probes, and gives what is left to be named; `None` where no stacks were sampled.
+    pub(super) fn into_stacks(self) -> Option<Unnamed> {
+        self.stacks.map(|stacks| Unnamed { samples: stacks.samples, spaces: stacks.spaces })
+    }
+
+    /// A descriptor that becomes readable when [`Self::read_urgent`] should be called.
+    pub(super) fn urgent_events(&self) -> Result<AsyncFd<OwnedFd>, RecordError> {
+        self.probes
+            .urgent_events()
+            .and_then(poll)
+            .map_err(|source| RecordError::System { what: "wait for BPF events", source })
+    }
+
+    /// Makes a process a target that was just launched.
+    pub(super) fn add_root(&mut self, tgid: u32) {
+        self.tasks.add_root(tgid);
     }
 
     /// Samples lost so far, or too late to be given a weight.
@@ -170,10 +192,11 @@ impl Capture {
     fn catch_up(&mut self) -> Vec<(u16, CpuState)> {
         let states = (0..self.probes.cpus()).map(|cpu| (cpu, self.probes.cpu_state(cpu))).collect();
         while let Some(event) = self.probes.next_event() {
-            if let Some(stacks) = &mut self.stacks {
-                stacks.follow(&event);
-            }
+            let change = self.stacks.is_some().then(|| event.clone());
             self.tasks.apply(event);
+            if let (Some(stacks), Some(event)) = (&mut self.stacks, change) {
+                stacks.follow(&event, &self.tasks);
+            }
         }
         states
     }
@@ -278,13 +301,13 @@ impl Stacks {
     }
 
     /// Follows what becomes of processes, as far as their code is concerned.
-    fn follow(&mut self, event: &TaskEvent) {
+    fn follow(&mut self, event: &TaskEvent, tasks: &Tasks) {
         match event.change {
             TaskChange::Fork { tid, tgid, parent_tgid, .. } if tid == tgid => {
                 self.exited.retain(|(_, gone)| *gone != tgid);
                 self.spaces.fork(parent_tgid, tgid);
             }
-            TaskChange::Exec { tgid, .. } => self.spaces.exec(tgid),
+            TaskChange::Exec { tgid, .. } if tasks.is_sampled(tgid) => self.spaces.exec(tgid),
             TaskChange::Exit { tid, tgid, .. } if tid == tgid => {
                 self.exited.push((event.at, tgid));
             }

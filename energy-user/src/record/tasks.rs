@@ -110,6 +110,12 @@ impl Tasks {
         self.roots.tgids.insert(tgid);
     }
 
+    /// Whether stacks of a process are sampled: of targets, and of all where there are none.
+    pub(super) fn is_sampled(&self, tgid: u32) -> bool {
+        self.roots.tgids.is_empty()
+            || self.processes.get(&tgid).is_some_and(|process| process.target)
+    }
+
     /// Threads whose name was never learnt.
     pub(super) fn unnamed(&self) -> u64 {
         self.unnamed
