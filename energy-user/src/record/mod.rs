@@ -1,11 +1,14 @@
 //! Recording: drives the probes and the energy sources into a trace, and divides nothing.
 
+mod address_space;
 mod capture;
 mod energy;
+mod objects;
 mod privileges;
 mod procfs;
 mod recorder;
 mod residency;
+mod sample_book;
 mod target;
 mod tasks;
 mod ticker;
