@@ -26,6 +26,8 @@ struct Seen {
     state: CpuState,
     /// Whether the CPU has ever switched: an offline one has not.
     alive: bool,
+    /// The address of the CPU's idle task, once that has left it.
+    idle: Option<u64>,
 }
 
 /// The probes, and the books they are drained into.
@@ -233,6 +235,9 @@ impl Capture {
         seen.state = state;
         probes.read_switches(cpu, &state, |switch| {
             seen.alive = true;
+            if switch.tid == 0 {
+                seen.idle = Some(switch.address);
+            }
             let from = book.charged_to(cpu);
             if switch.end < from {
                 // Before the start, or its time was charged already to the thread that left.
@@ -264,13 +269,17 @@ impl Capture {
 
     /// Charges whoever runs on `cpu` since its last switch, up to `line`.
     fn charge_running(&mut self, cpu: u16, line: MonotonicTime, limit: MonotonicTime) {
-        let state = self.cpus[usize::from(cpu)].state;
+        let Seen { state, idle, .. } = self.cpus[usize::from(cpu)];
         let from = self.book.charged_to(cpu);
         if state.gap {
             self.lost_time += line.since(from);
             return self.book.charge(cpu, ThreadId::LOST, line, false);
         }
-        let known = state.running.and_then(|address| Some((address, self.tasks.tid_at(address)?)));
+        let known = state.running.and_then(|address| {
+            // No interrupt may wake an idle CPU only to hear that it is idle.
+            let tid = if idle == Some(address) { 0 } else { self.tasks.tid_at(address)? };
+            Some((address, tid))
+        });
         let Some((address, tid)) = known else {
             // It has not left a CPU since recording began, so only the CPU itself can tell.
             self.probes.mark(cpu);
