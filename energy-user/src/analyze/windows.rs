@@ -59,7 +59,7 @@ impl Tables {
         AnalyzeError,
     > {
         let rows = recording.residency().map_err(of_recording)?;
-        let mut rows = InOrder { batches: rows, rows: Vec::new().into_iter(), last: 0, held: None };
+        let mut rows = InOrder { batches: rows, rows: Vec::new(), next: 0, last: 0 };
         let topology = recording.topology();
         let mut energy = self.energy.as_slice();
         Ok(self.windows.iter().map(move |window| {
@@ -118,9 +118,12 @@ fn everything_lost(window: &Window, topology: &Topology) -> Vec<Residency> {
 /// The rows of batches, window by window.
 struct InOrder<I> {
     batches: I,
-    rows: std::vec::IntoIter<Residency>,
+    /// The latest batch, in order.
+    rows: Vec<Residency>,
+    /// The first of its rows that is still to come.
+    next: usize,
+    /// The window of the last row of all batches so far.
     last: u32,
-    held: Option<Residency>,
 }
 
 impl<I, E> InOrder<I>
@@ -131,35 +134,31 @@ where
     /// The rows of one window; those of windows before it, which the recording lost, are left out.
     fn of_window(&mut self, window: u32) -> Result<Vec<Residency>, AnalyzeError> {
         let mut found = Vec::new();
-        while let Some(row) = self.next_row()? {
-            if row.window > window {
-                self.held = Some(row);
-                break;
-            }
-            if row.window == window {
-                found.push(row);
+        loop {
+            let rest = &self.rows[self.next..];
+            let start = rest.partition_point(|row| row.window < window);
+            let end = rest.partition_point(|row| row.window <= window);
+            found.extend_from_slice(&rest[start..end]);
+            self.next += end;
+            let later_windows_wait = end < rest.len();
+            if later_windows_wait || !self.take_batch()? {
+                return Ok(found);
             }
         }
-        Ok(found)
     }
 
-    /// The next row, which must not be of an earlier window than the one before.
-    fn next_row(&mut self) -> Result<Option<Residency>, AnalyzeError> {
-        if let Some(row) = self.held.take() {
-            return Ok(Some(row));
-        }
-        loop {
-            if let Some(row) = self.rows.next() {
-                if row.window < self.last {
-                    return Err(AnalyzeError::OutOfOrder { found: row.window, after: self.last });
-                }
-                self.last = row.window;
-                return Ok(Some(row));
+    /// Goes on to the next batch, if there is one. No row may be of an earlier window than the one
+    /// before.
+    fn take_batch(&mut self) -> Result<bool, AnalyzeError> {
+        let Some(batch) = self.batches.next() else { return Ok(false) };
+        self.rows = batch.map_err(of_recording)?;
+        self.next = 0;
+        for row in &self.rows {
+            if row.window < self.last {
+                return Err(AnalyzeError::OutOfOrder { found: row.window, after: self.last });
             }
-            match self.batches.next() {
-                Some(batch) => self.rows = batch.map_err(of_recording)?.into_iter(),
-                None => return Ok(None),
-            }
+            self.last = row.window;
         }
+        Ok(true)
     }
 }

@@ -11,6 +11,7 @@ mod name;
 mod process;
 mod row;
 mod sort;
+mod sums;
 mod tree;
 mod uncertainty;
 mod view;
