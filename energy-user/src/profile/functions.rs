@@ -287,9 +287,7 @@ impl Units {
             (unit.map(|unit| self.frames[unit].clone()), tally.finish())
         };
         let mut named: Vec<_> = tallies.into_iter().map(named).collect();
-        named.sort_by(|(a, of_a), (b, of_b)| {
-            of_b.energy.cmp(&of_a.energy).then_with(|| a.cmp(b))
-        });
+        named.sort_by(|(a, of_a), (b, of_b)| of_b.energy.cmp(&of_a.energy).then_with(|| a.cmp(b)));
         named
     }
 }

@@ -15,6 +15,7 @@ mod name;
 mod process;
 mod row;
 mod sort;
+mod sums;
 mod tally;
 mod thread_filter;
 mod tree;

@@ -88,11 +88,8 @@ mod tests {
 
     #[test]
     fn targets_are_chosen_unless_all_are_wanted_and_the_profiler_never() {
-        let facts = Facts {
-            targets: Targets::Pids(vec![7]),
-            recorder_tgid: 900,
-            ..Facts::default()
-        };
+        let facts =
+            Facts { targets: Targets::Pids(vec![7]), recorder_tgid: 900, ..Facts::default() };
         let (target, other) = (thread(7, 7, "job", true), thread(8, 8, "sshd", false));
         let profiler = thread(900, 901, "energy-prof", false);
         let targets = ThreadFilter::default();

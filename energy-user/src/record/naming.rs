@@ -93,7 +93,9 @@ fn frame(place: Place, objects: &Objects) -> Frame {
 
 /// Names from the perf map that the process's runtime wrote, if it did.
 fn made_while_running(tgid: u32, addresses: &[u64]) -> Vec<(Place, Stack)> {
-    let map = AddressSpaces::perf_map(tgid).into_iter().find_map(|path| PerfMap::read(&path).ok().flatten());
+    let map = AddressSpaces::perf_map(tgid)
+        .into_iter()
+        .find_map(|path| PerfMap::read(&path).ok().flatten());
     let Some(map) = map else { return Vec::new() };
     let named = |address: &u64| {
         let function = map.lookup(*address)?.to_owned();
