@@ -6,6 +6,7 @@ mod attribution;
 mod profile;
 mod report;
 mod sources;
+mod symbols;
 mod trace;
 
 mod support {
