@@ -7,6 +7,7 @@ mod cli;
 mod profile;
 mod report;
 mod sources;
+mod symbols;
 mod trace;
 
 mod support {
