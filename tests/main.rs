@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod attribution;
+mod export;
 mod profile;
 mod report;
 mod sources;
 mod trace;
 
 mod support {
+    pub(crate) mod call_tree;
     pub(crate) mod fake_powercap;
     pub(crate) mod in_memory;
 }

@@ -5,8 +5,10 @@
 //! **It is not** a report: nothing is rounded here, and nothing is printed.
 
 mod account;
+mod diff;
 mod facts;
 mod group;
+mod merged_tree;
 mod name;
 mod process;
 mod row;
@@ -16,8 +18,11 @@ mod uncertainty;
 mod view;
 
 pub use account::{Charge, DomainAccount, Method, Profile, ProfileBuilder, Span, ThreadAccount};
+pub use diff::{Amount, Change, Diff};
 pub use facts::{BpfFacts, Facts, SourceFacts, Targets};
 pub use group::{GroupBy, ParseGroupByError};
+pub use merged_tree::{MergedNode, MergedTree};
+pub use process::ProcessIdentity;
 pub use row::{Row, RowKind};
 pub use sort::{ParseSortByError, SortBy};
 pub use uncertainty::{ErrorSum, StandardError};
