@@ -217,7 +217,7 @@ fn idle_watts_of_a_domain_that_was_not_recorded_are_refused() {
 fn a_recording_without_windows_or_energy_is_refused() {
     let mut recording = InMemory::new(1);
     let options = AnalyzeOptions::default();
-    assert!(matches!(analyze(&recording, &options), Err(AnalyzeError::NoWindows)));
+    assert!(matches!(analyze(&recording, &options), Err(AnalyzeError::NoWindows { .. })));
     recording.window(100, &[], &[(2, 0, 100)]);
     assert!(matches!(analyze(&recording, &options), Err(AnalyzeError::NoEnergy)));
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod attribution;
+mod cli;
 mod export;
 mod profile;
 mod report;
@@ -11,6 +12,11 @@ mod trace;
 
 mod support {
     pub(crate) mod call_tree;
+    #[expect(dead_code, reason = "recordings belong to the kernel tests")]
+    pub(crate) mod energy_prof;
     pub(crate) mod fake_powercap;
     pub(crate) mod in_memory;
+    pub(crate) mod nobody;
+    pub(crate) mod outcome;
+    pub(crate) mod small_trace;
 }

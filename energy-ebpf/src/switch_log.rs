@@ -42,7 +42,9 @@ pub struct CpuLog {
     pub next: [u64; 2],
     /// Process events ever lost on this CPU because their ring buffer was full.
     pub lost_events: u64,
-    reserved: [u64; 2],
+    /// Samples ever lost on this CPU because their ring buffer was full.
+    pub lost_samples: u64,
+    reserved: [u64; 1],
     /// Records ever read; written by user space only.
     pub tail: u64,
     reserved_for_user: [u64; 7],

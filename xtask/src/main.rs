@@ -2,6 +2,7 @@
 //! A new task is one file and one row of [`TASKS`].
 
 mod arrows;
+mod bench;
 mod build_ebpf;
 mod command;
 mod record;
@@ -47,6 +48,12 @@ const TASKS: &[Task] = &[
         arguments: "[--check | --setup]",
         summary: "build the committed BPF object, compare it, or install what builds it",
         run: build_ebpf::run,
+    },
+    Task {
+        name: "bench",
+        arguments: "[--rounds N] [--program FILE] NAME…",
+        summary: "measure what energy-prof costs: hook, pingpong, self, read, storm, or all",
+        run: bench::run,
     },
     Task {
         name: "vm",

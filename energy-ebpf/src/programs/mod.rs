@@ -1,5 +1,6 @@
 //! The programs, one file per thing they watch.
 
 mod cgroup;
+mod cpu_sample;
 mod sched_switch;
 mod task_lifecycle;

@@ -1,7 +1,8 @@
 //! Fork, exec, exit and rename: what user space needs to name a thread that is gone.
 //! Reference: Linux v6.12, include/trace/events/sched.h and include/trace/events/task.h.
 
-use aya_ebpf::bindings::BPF_RB_NO_WAKEUP;
+use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::helpers::generated::{
     bpf_get_current_task, bpf_probe_read_kernel_str, bpf_probe_read_user,
 };
@@ -9,7 +10,7 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use energy_ebpf::event::{ARGS_BYTES, ExecEvent, PATH_BYTES, TaskEvent, kind};
 
-use crate::maps::{TASK_EVENTS, offsets};
+use crate::maps::{TARGETS, TASK_EVENTS, inherits, launcher, offsets, samples_everything};
 use crate::task::{count_lost_event, current_event, field, pointer_argument};
 
 /// `sched_process_fork(parent, child)`: needs the child's ids, so it needs BTF.
@@ -21,8 +22,22 @@ pub fn sched_process_fork(ctx: RawTracePointContext) -> i32 {
         return 0;
     };
     let parent = current_event(kind::FORK, child);
+    if tid == tgid && !samples_everything() {
+        follow(parent.tgid, tgid);
+    }
     send(&ctx, TaskEvent { tid, tgid, other_tid: parent.tid, other_tgid: parent.tgid, ..parent });
     0
+}
+
+/// Makes a new process a target where its parent is one, or is the recorder launching a command.
+#[inline(always)]
+fn follow(parent: u32, child: u32) {
+    // SAFETY: only presence matters; the value is not read.
+    let inherited = inherits() && unsafe { TARGETS.get(&parent) }.is_some();
+    if inherited || (launcher() != 0 && launcher() == parent) {
+        // A full map leaves the process without stacks; its time and energy are unaffected.
+        let _ = TARGETS.insert(&child, &1, 0);
+    }
 }
 
 /// `sched_process_exec(task, old_pid, bprm)`: the new program's memory is in place.
@@ -54,14 +69,23 @@ pub fn sched_process_exec(ctx: RawTracePointContext) -> i32 {
         (&raw mut (*event).args_len)
             .write(copy_arguments(task, (&raw mut (*event).args).cast()).unwrap_or(0));
     }
-    entry.submit(u64::from(BPF_RB_NO_WAKEUP));
+    // A sampled program may be gone before the next tick, and its file with it: that one is opened
+    // at once.
+    // SAFETY: only presence matters; the value is not read.
+    let sampled = unsafe { TARGETS.get(&((bpf_get_current_pid_tgid() >> 32) as u32)) }.is_some();
+    entry.submit(u64::from(if sampled { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP }));
     0
 }
 
 /// `sched_process_exit(task)`: the task still runs, and will leave its CPU once more.
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
 pub fn sched_process_exit(ctx: RawTracePointContext) -> i32 {
-    send(&ctx, current_event(kind::EXIT, pointer_argument(&ctx, 0)));
+    let event = current_event(kind::EXIT, pointer_argument(&ctx, 0));
+    if event.tid == event.tgid {
+        // It may not be one, and then there is nothing to remove.
+        let _ = TARGETS.remove(&event.tgid);
+    }
+    send(&ctx, event);
     0
 }
 

@@ -14,8 +14,13 @@ pub enum AnalyzeError {
     #[error(transparent)]
     Recording(Box<dyn Error + Send + Sync>),
     /// The recording was cut off before its first window.
-    #[error("cannot analyse the recording: it has no whole window; record for longer")]
-    NoWindows,
+    #[error(
+        "cannot analyse the recording: it has no whole window yet ({ending}); record for longer"
+    )]
+    NoWindows {
+        /// How the recording ended, if it did.
+        ending: String,
+    },
     /// Nothing told of energy.
     #[error(
         "cannot analyse the recording: it has no energy samples; \
@@ -47,15 +52,33 @@ pub enum AnalyzeError {
         /// The domains recorded.
         present: Vec<DomainId>,
     },
-    /// The residency table is not in the order of the windows.
+    /// A table is not in the order of the windows.
     #[error(
         "cannot analyse the recording: a row of window {found} follows one of window {after} in its \
-         residency table; the trace was changed or is damaged, record again"
+         {table} table; the trace was changed or is damaged, record again"
     )]
     OutOfOrder {
+        /// The table.
+        table: &'static str,
         /// The window of the row that comes too late.
         found: u32,
         /// The window of the row before.
         after: u32,
+    },
+    /// Nothing tells where in the programs the energy was used.
+    #[error(
+        "cannot tell functions apart: the recording has no stacks; record again with `energy-prof \
+         record` of this version and without --no-stacks, and for longer if its targets were running \
+         for less than a tenth of a second"
+    )]
+    NoStacks,
+    /// No thread fits what was asked for.
+    #[error(
+        "cannot show functions of {asked}: no such thread was recorded; \
+         `energy-prof report --by thread --all` lists those that were"
+    )]
+    NoSuchThread {
+        /// What was asked for.
+        asked: String,
     },
 }

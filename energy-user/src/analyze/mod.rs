@@ -1,19 +1,21 @@
 //! From a recording to a profile: baselines first, then each window divided, then added up.
 //!
 //! **You give** a [`Recording`] and the choices: model, idle policy, baselines, which part.
-//! **You get** a [`Profile`], or the charges of each window to be stored.
+//! **You get** a [`Profile`], a call tree, or the charges of each window to be stored.
 //! **It is not** a new measurement: the same recording and choices give the same joules again.
 //!
 //! Residency is read twice and never held for more than a window and a batch.
 
+mod calls;
 mod error;
 mod recording;
 mod store;
 mod trace;
 mod windows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+pub use calls::{CallTreeOptions, call_tree, profile_and_call_tree};
 pub use error::AnalyzeError;
 pub use recording::Recording;
 pub use store::store_attributed;
@@ -21,7 +23,7 @@ pub use store::store_attributed;
 use crate::attribution::{
     AttributedWindow, BaselineSearch, Baselines, IdlePolicy, ModelKind, Rules, attribute_window,
 };
-use crate::model::{AttributedSample, DomainId, Topology};
+use crate::model::{AttributedSample, DomainId, Topology, disjoint_cover};
 use crate::profile::{Method, Profile, ProfileBuilder, SourceFacts};
 use crate::units::{MonotonicTime, Nanoseconds, Watts};
 use windows::{RecordedWindow, Tables, of_recording};
@@ -49,17 +51,10 @@ pub fn analyze<R: Recording>(
     options: &AnalyzeOptions,
 ) -> Result<Profile, AnalyzeError> {
     let plan = Plan::new(recording, options)?;
-    let facts = recording.facts();
-    let method = Method { model: options.model, idle: options.idle };
-    let recorded_windows = plan.tables.windows.len() as u64;
-    let mut profile = ProfileBuilder::new(facts, method, plan.start, recorded_windows);
+    let mut profile = plan.profile(recording, options);
     for divided in plan.divide(recording, options)? {
         let (divided, recorded) = divided?;
-        if recorded.residency_known {
-            profile.add(&divided, &recorded.residency);
-        } else {
-            profile.add_without_residency(&divided);
-        }
+        recorded.add_to(&mut profile, &divided);
     }
     let threads = recording.threads().map_err(of_recording)?;
     Ok(profile.finish(threads, &plan.tables.sources, &plan.baselines))
@@ -113,6 +108,13 @@ impl Plan {
         Ok(plan)
     }
 
+    /// A profile without any window yet.
+    fn profile<R: Recording>(&self, recording: &R, options: &AnalyzeOptions) -> ProfileBuilder {
+        let method = Method { model: options.model, idle: options.idle };
+        let recorded_windows = self.tables.windows.len() as u64;
+        ProfileBuilder::new(recording.facts(), method, self.start, recorded_windows)
+    }
+
     /// The chosen windows, divided, each with what was recorded of it.
     fn divide<'a, R: Recording>(
         &'a self,
@@ -141,6 +143,21 @@ impl Plan {
         options.from.is_none_or(|from| at >= from) && options.to.is_none_or(|to| at < to)
     }
 
+    /// The domains that make up the total of the chosen windows: they overlap nowhere.
+    fn cover(&self, options: &AnalyzeOptions) -> Vec<DomainId> {
+        let windows = self.tables.windows.iter();
+        let chosen: BTreeSet<u32> = windows
+            .filter(|window| self.chooses(window.start, options))
+            .map(|window| window.index)
+            .collect();
+        let known = self.tables.energy.iter().filter(|sample| sample.energy.is_some());
+        let measured: BTreeSet<DomainId> = known
+            .filter(|sample| chosen.contains(&sample.window))
+            .map(|sample| sample.domain)
+            .collect();
+        disjoint_cover(&measured.into_iter().collect::<Vec<_>>())
+    }
+
     /// Refuses a part of the recording in which no window begins.
     fn check_range(&self, options: &AnalyzeOptions) -> Result<(), AnalyzeError> {
         let windows = &self.tables.windows;
@@ -150,6 +167,17 @@ impl Plan {
         let recorded = windows.last().map(|last| last.end.since(self.start)).unwrap_or_default();
         let from = options.from.unwrap_or_default();
         Err(AnalyzeError::EmptyRange { from, to: options.to.unwrap_or(recorded), recorded })
+    }
+}
+
+impl RecordedWindow<'_> {
+    /// Adds the window, divided, to a profile.
+    fn add_to(&self, profile: &mut ProfileBuilder, divided: &AttributedWindow) {
+        if self.residency_known {
+            profile.add(divided, &self.residency);
+        } else {
+            profile.add_without_residency(divided);
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
-use crate::model::{EnergySample, Residency, ThreadId, ThreadInfo, Topology, Window};
+use crate::model::{
+    EnergySample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
+};
 use crate::profile::Facts;
 
 /// A finished or unfinished recording that can be read more than once.
@@ -30,4 +32,19 @@ pub trait Recording {
     fn residency(
         &self,
     ) -> Result<impl Iterator<Item = Result<Vec<Residency>, Self::Error>>, Self::Error>;
+
+    /// Where threads were sampled, in the order of the windows, in batches of any size. Nothing where
+    /// the recording has no stacks.
+    fn samples(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Vec<StackSample>, Self::Error>>, Self::Error> {
+        Ok(std::iter::empty())
+    }
+
+    /// The frames of stacks, in batches of any size; of a stack that comes twice the last holds.
+    fn stacks(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Vec<(StackId, Stack)>, Self::Error>>, Self::Error> {
+        Ok(std::iter::empty())
+    }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Recording;
-use crate::model::{EnergySample, Residency, ThreadId, ThreadInfo, Topology, Window};
+use crate::model::{
+    EnergySample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
+};
 use crate::profile::{BpfFacts, Facts, SourceFacts, Targets};
 use crate::trace::{Ending, Session, Target, TraceError, TraceReader};
 use crate::units::Nanoseconds;
@@ -38,6 +40,18 @@ impl Recording for TraceReader {
         &self,
     ) -> Result<impl Iterator<Item = Result<Vec<Residency>, TraceError>>, TraceError> {
         self.residency()
+    }
+
+    fn samples(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Vec<StackSample>, TraceError>>, TraceError> {
+        self.samples()
+    }
+
+    fn stacks(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Vec<(StackId, Stack)>, TraceError>>, TraceError> {
+        self.stack_batches()
     }
 }
 

@@ -37,7 +37,7 @@ impl Tables {
         windows.sort_unstable_by_key(|window| window.index);
         windows.dedup_by_key(|window| window.index);
         if windows.is_empty() {
-            return Err(AnalyzeError::NoWindows);
+            return Err(AnalyzeError::NoWindows { ending: recording.facts().ending });
         }
         let mut energy = recording.energy().map_err(of_recording)?;
         let sources = chosen_sources(&energy, sources);
@@ -59,7 +59,7 @@ impl Tables {
         AnalyzeError,
     > {
         let rows = recording.residency().map_err(of_recording)?;
-        let mut rows = InOrder { batches: rows, rows: Vec::new().into_iter(), last: 0, held: None };
+        let mut rows = InOrder::new("residency", rows, |row: &Residency| row.window);
         let topology = recording.topology();
         let mut energy = self.energy.as_slice();
         Ok(self.windows.iter().map(move |window| {
@@ -115,45 +115,62 @@ fn everything_lost(window: &Window, topology: &Topology) -> Vec<Residency> {
     }
 }
 
-/// The rows of batches, window by window.
-struct InOrder<I> {
+/// The rows of a table's batches, window by window.
+pub(super) struct InOrder<I, R> {
+    table: &'static str,
     batches: I,
-    rows: std::vec::IntoIter<Residency>,
-    last: u32,
-    held: Option<Residency>,
+    window_of: fn(&R) -> u32,
+    rows: std::vec::IntoIter<R>,
+    last: Option<u32>,
+    held: Option<R>,
 }
 
-impl<I, E> InOrder<I>
+impl<I, R, E> InOrder<I, R>
 where
-    I: Iterator<Item = Result<Vec<Residency>, E>>,
+    I: Iterator<Item = Result<Vec<R>, E>>,
     E: std::error::Error + Send + Sync + 'static,
 {
+    /// The rows of `table`.
+    pub(super) fn new(table: &'static str, batches: I, window_of: fn(&R) -> u32) -> Self {
+        Self { table, batches, window_of, rows: Vec::new().into_iter(), last: None, held: None }
+    }
+
     /// The rows of one window; those of windows before it, which the recording lost, are left out.
-    fn of_window(&mut self, window: u32) -> Result<Vec<Residency>, AnalyzeError> {
+    pub(super) fn of_window(&mut self, window: u32) -> Result<Vec<R>, AnalyzeError> {
         let mut found = Vec::new();
         while let Some(row) = self.next_row()? {
-            if row.window > window {
+            let of = (self.window_of)(&row);
+            if of > window {
                 self.held = Some(row);
                 break;
             }
-            if row.window == window {
+            if of == window {
                 found.push(row);
             }
         }
         Ok(found)
     }
 
+    /// Whether the table has no row at all, in whatever window.
+    pub(super) fn is_empty(&mut self) -> Result<bool, AnalyzeError> {
+        if self.last.is_none() {
+            self.held = self.next_row()?;
+        }
+        Ok(self.last.is_none())
+    }
+
     /// The next row, which must not be of an earlier window than the one before.
-    fn next_row(&mut self) -> Result<Option<Residency>, AnalyzeError> {
+    fn next_row(&mut self) -> Result<Option<R>, AnalyzeError> {
         if let Some(row) = self.held.take() {
             return Ok(Some(row));
         }
         loop {
             if let Some(row) = self.rows.next() {
-                if row.window < self.last {
-                    return Err(AnalyzeError::OutOfOrder { found: row.window, after: self.last });
+                let found = (self.window_of)(&row);
+                if let Some(after) = self.last.filter(|after| found < *after) {
+                    return Err(AnalyzeError::OutOfOrder { table: self.table, found, after });
                 }
-                self.last = row.window;
+                self.last = Some(found);
                 return Ok(Some(row));
             }
             match self.batches.next() {

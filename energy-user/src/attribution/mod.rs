@@ -1,4 +1,5 @@
-//! Who caused the energy: one window's counters divided among the threads that ran in it.
+//! Who caused the energy: one window's counters divided among the threads that ran in it, and a
+//! thread's share among the stacks it was sampled at.
 //!
 //! **You give** a window, its energy samples and its residency, the topology and the idle baselines.
 //! **You get** per domain a ledger that closes to the microjoule and a charge for each thread.
@@ -9,6 +10,7 @@
 
 mod baseline;
 mod rounding;
+mod stacks;
 mod time_share;
 
 use std::fmt;
@@ -18,6 +20,7 @@ use thiserror::Error;
 
 pub use baseline::{Baseline, BaselineSearch, Baselines};
 pub use rounding::split;
+pub use stacks::{StackCharge, StackDivider, ThreadCharge};
 pub use time_share::TimeShare;
 
 use crate::model::{

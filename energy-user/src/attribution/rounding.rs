@@ -8,30 +8,54 @@
 /// remainders; of equal remainders, to the earlier. A weight of nothing gets nothing.
 /// `None` where no weight is above nothing: there is no one to give to.
 pub fn split(whole: u64, weights: &[u64]) -> Option<Vec<u64>> {
-    let total: u128 = weights.iter().copied().map(u128::from).sum();
-    if total == 0 {
-        return None;
-    }
-    let mut parts = Vec::with_capacity(weights.len());
-    let mut remainders = Vec::with_capacity(weights.len());
-    let mut left = whole;
-    for (index, &weight) in weights.iter().enumerate() {
-        let product = u128::from(whole) * u128::from(weight);
-        let part = u64::try_from(product / total).expect("a part is not above the whole");
-        left -= part;
-        parts.push(part);
-        remainders.push((std::cmp::Reverse(product % total), index));
-    }
-    let units = usize::try_from(left).expect("fewer units are left over than there are parts");
-    if units > 0 {
-        // The remainders add up to `units × total` and each is below `total`, so more than `units`
-        // of them are above nothing: no unit ever goes to a weight of nothing.
-        remainders.select_nth_unstable(units - 1);
-        for (_, index) in &remainders[..units] {
-            parts[*index] += 1;
+    let mut splitter = Splitter::default();
+    splitter.split(whole, weights)?;
+    Some(splitter.parts)
+}
+
+/// [`split`] again and again, in the same memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Splitter {
+    parts: Vec<u64>,
+    remainders: Vec<(std::cmp::Reverse<u128>, usize)>,
+}
+
+impl Splitter {
+    /// As [`split`]; the parts are there until the next call.
+    pub(super) fn split(&mut self, whole: u64, weights: &[u64]) -> Option<&[u64]> {
+        let total: u128 = weights.iter().copied().map(u128::from).sum();
+        if total == 0 {
+            return None;
         }
+        // Dividing 128 bits takes many times as long, and few windows need them.
+        let narrow = u64::try_from(total).ok().filter(|total| whole.checked_mul(*total).is_some());
+        self.parts.clear();
+        self.remainders.clear();
+        let mut left = whole;
+        for (index, &weight) in weights.iter().enumerate() {
+            let (part, remainder) = match narrow {
+                Some(total) => (whole * weight / total, u128::from(whole * weight % total)),
+                None => {
+                    let product = u128::from(whole) * u128::from(weight);
+                    let part = u64::try_from(product / total);
+                    (part.expect("a part is not above the whole"), product % total)
+                }
+            };
+            left -= part;
+            self.parts.push(part);
+            self.remainders.push((std::cmp::Reverse(remainder), index));
+        }
+        let units = usize::try_from(left).expect("fewer units are left over than there are parts");
+        if units > 0 {
+            // The remainders add up to `units × total` and each is below `total`, so more than
+            // `units` of them are above nothing: no unit ever goes to a weight of nothing.
+            self.remainders.select_nth_unstable(units - 1);
+            for (_, index) in &self.remainders[..units] {
+                self.parts[*index] += 1;
+            }
+        }
+        Some(&self.parts)
     }
-    Some(parts)
 }
 
 /// `whole × part / total`, rounded up: for errors, which may be too large but not too small.
@@ -73,6 +97,14 @@ mod tests {
         assert_eq!(share_rounded_up(10, 1, 3), 4);
         assert_eq!(share_rounded_up(10, 3, 3), 10);
         assert_eq!(share_rounded_up(10, 0, 0), 0);
+    }
+
+    #[test]
+    fn a_product_beyond_64_bits_is_split_alike() {
+        // 10^12 in 1:2 does not need 128 bits, in 10^12:2·10^12 it does.
+        let small = split(1_000_000_000_000, &[1, 2]);
+        assert_eq!(small, Some(vec![333_333_333_333, 666_666_666_667]));
+        assert_eq!(split(1_000_000_000_000, &[1_000_000_000_000, 2_000_000_000_000]), small);
     }
 
     proptest! {

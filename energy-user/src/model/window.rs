@@ -1,5 +1,7 @@
 //! Windows: the stretches of time that energy and residency are counted in.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::units::{MonotonicTime, Nanoseconds, WallTime};
@@ -30,7 +32,7 @@ impl Window {
 
 /// A window length no recording can use.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("a window of {} ms is out of range: choose 1 ms to 10 s", .0.get() / 1_000_000)]
+#[error("a window of {:?} is out of range: choose 1 ms to 10 s", Duration::from(*.0))]
 pub struct GridError(Nanoseconds);
 
 /// The fixed grid of `CLOCK_MONOTONIC` that windows lie on.
@@ -62,6 +64,12 @@ impl Grid {
     /// The first line of the grid after `at`.
     pub const fn line_after(self, at: MonotonicTime) -> MonotonicTime {
         MonotonicTime::from_nanos((at.nanos() / self.step.get() + 1) * self.step.get())
+    }
+
+    /// The index of the window that `at` is in, in a recording that began at `start`.
+    pub fn index_between(self, start: MonotonicTime, at: MonotonicTime) -> u32 {
+        let since = at.since(self.line_at_or_before(start)).get();
+        u32::try_from(since / self.step.get()).unwrap_or(u32::MAX)
     }
 
     /// The last line of the grid at or before `at`.

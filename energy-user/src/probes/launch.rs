@@ -39,8 +39,14 @@ pub fn command(argv: &[OsString], account: Option<&Account>) -> Command {
     let mut command = Command::new(program);
     command.args(arguments);
     let Some(account) = account else { return command };
-    if let Some((name, home)) = &account.login {
-        command.env("USER", name).env("LOGNAME", name).env("HOME", home);
+    match &account.login {
+        Some((name, home)) => {
+            command.env("USER", name).env("LOGNAME", name).env("HOME", home);
+        }
+        // Better none than root's, where the command could not write.
+        None => {
+            command.env_remove("USER").env_remove("LOGNAME").env("HOME", "/");
+        }
     }
     for variable in ["SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND"] {
         command.env_remove(variable);
@@ -56,8 +62,9 @@ pub fn command(argv: &[OsString], account: Option<&Account>) -> Command {
         setuid(uid)?;
         Ok(())
     };
-    // SAFETY: between fork and exec of a process with one thread (the recorder starts its others
-    // later), so that reading the group database is allowed; no lock of ours is held.
+    // SAFETY: between fork and exec, where reading the group database is allowed as long as no other
+    // thread holds one of the C library's locks: the recorder starts its threads later, and a thread
+    // that it runs on behalf of waits for it.
     unsafe { command.pre_exec(become_user) };
     command
 }

@@ -6,10 +6,11 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::account::{Profile, ThreadAccount};
+use super::facts::Facts;
 use super::name;
 use super::process::{ProcessKey, Processes};
 use super::uncertainty::{StandardError, Together};
-use crate::model::{DomainId, ThreadId};
+use crate::model::{DomainId, ThreadId, ThreadInfo};
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds};
 
 /// What a row of a report stands for.
@@ -138,7 +139,7 @@ pub(super) fn groups<'a>(
 ) -> Vec<Group<'a>> {
     let mut groups: BTreeMap<(Side, Key), Vec<&'a ThreadAccount>> = BTreeMap::new();
     for (thread, account) in profile.threads.iter().filter(|(_, account)| account.ran()) {
-        let side = side(profile, account);
+        let side = side(&profile.facts, &account.info);
         let key = match side {
             Side::Profiler => Key::Unknown,
             Side::Target | Side::Other => key(*thread, account, by, processes),
@@ -149,11 +150,10 @@ pub(super) fn groups<'a>(
 }
 
 /// Whose side a thread is on.
-fn side(profile: &Profile, account: &ThreadAccount) -> Side {
-    let recorder = profile.facts.recorder_tgid;
-    if recorder != 0 && account.info.tgid == recorder {
+pub(super) fn side(facts: &Facts, info: &ThreadInfo) -> Side {
+    if facts.recorder_tgid != 0 && info.tgid == facts.recorder_tgid {
         Side::Profiler
-    } else if account.info.target && profile.facts.targets.chosen() {
+    } else if info.target && facts.targets.chosen() {
         Side::Target
     } else {
         Side::Other
@@ -204,7 +204,7 @@ impl Group<'_> {
     }
 
     /// The group's thread as its last program.
-    fn newest(&self) -> Option<&crate::model::ThreadInfo> {
+    fn newest(&self) -> Option<&ThreadInfo> {
         self.threads.iter().map(|account| &account.info).max_by_key(|info| (info.exec, info.start))
     }
 

@@ -40,6 +40,22 @@ impl ErrorSum {
         }
     }
 
+    /// Of a part of the energy, its part of the error.
+    pub(super) fn scaled(self, part: f64) -> Self {
+        Self {
+            variance: self.variance * part * part,
+            ceiling: self.ceiling * part,
+            correlated: self.correlated * part,
+        }
+    }
+
+    /// Adds the errors of other windows.
+    pub(super) fn extend(&mut self, windows: Self) {
+        self.variance += windows.variance;
+        self.ceiling += windows.ceiling;
+        self.correlated += windows.correlated;
+    }
+
     /// The standard error.
     pub fn standard(&self) -> StandardError {
         let mut together = Together::default();
@@ -97,6 +113,11 @@ impl StandardError {
         }
     }
 
+    /// With an independent error beside it, given as its variance in µJ².
+    pub(super) fn with_variance(self, variance: f64) -> Self {
+        Self { independent: self.independent.hypot(variance.sqrt()), ..self }
+    }
+
     /// One standard deviation.
     pub fn deviation(self) -> Joules {
         Joules::new((self.independent + self.correlated) * 1e-6)
@@ -130,6 +151,14 @@ mod tests {
     fn a_counters_errors_of_3_and_4_make_5_over_two_windows() {
         let over_windows = sum(&[(3, 3), (4, 4)], Provenance::Measured);
         assert!((microjoules(over_windows.standard()) - 5.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_half_has_half_the_error() {
+        let whole = sum(&[(6, 10), (8, 10)], Provenance::Measured);
+        assert!((microjoules(whole.scaled(0.5).standard()) - 5.0).abs() < 1e-9);
+        let estimate = sum(&[(6, 10), (8, 10)], Provenance::Estimated);
+        assert!((microjoules(estimate.scaled(0.5).standard()) - 7.0).abs() < 1e-9);
     }
 
     #[test]

@@ -1,8 +1,15 @@
 //! What the recording is about: processes that run, or a command that is launched.
 
-use std::ffi::OsString;
-use std::io;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{
+    self,
+    ErrorKind::{NotADirectory, NotFound},
+};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use thiserror::Error;
@@ -28,7 +35,10 @@ pub enum TargetError {
         tgid: u32,
     },
     /// The recorder itself.
-    #[error("{0} is energy-prof itself; its own load is a row of every report anyway")]
+    #[error(
+        "cannot record {0}: it is energy-prof itself, whose load is a row of every report anyway; give \
+         another process"
+    )]
     Itself(u32),
     /// The command does not exist.
     #[error("cannot run {program:?}: command not found; check its spelling and PATH")]
@@ -73,6 +83,38 @@ pub(super) fn check_pids(procfs: &Procfs, pids: &[u32]) -> Result<(), TargetErro
     Ok(())
 }
 
+/// Checks that there is a program to execute, so that whoever mistypes it loses no older trace.
+/// Whether its user may execute it, only starting it can tell.
+pub(super) fn check_command(argv: &[OsString]) -> Result<(), TargetError> {
+    let program = argv.first().cloned().unwrap_or_default();
+    let mut refused = None;
+    for candidate in candidates(&program, std::env::var_os("PATH").as_deref()) {
+        match fs::metadata(&candidate) {
+            Ok(metadata) if metadata.is_file() && metadata.mode() & 0o111 != 0 => return Ok(()),
+            Ok(_) => refused = Some(io::ErrorKind::PermissionDenied.into()),
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => {}
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(match refused {
+        Some(source) => TargetError::NotExecutable { program, source },
+        None => TargetError::NotFound { program },
+    })
+}
+
+/// Where a program of that name may be: exactly there, or without a slash in a directory of `path`.
+/// Reference: execvp(3), man-pages 6.9.
+fn candidates(program: &OsStr, path: Option<&OsStr>) -> Vec<PathBuf> {
+    if program.as_bytes().contains(&b'/') {
+        return vec![PathBuf::from(program)];
+    }
+    if program.is_empty() {
+        return Vec::new();
+    }
+    let directories = path.unwrap_or(OsStr::new("/bin:/usr/bin"));
+    std::env::split_paths(directories).map(|directory| directory.join(program)).collect()
+}
+
 /// Waits until every process of a list has exited.
 pub(super) struct Watched {
     alive: Vec<AsyncFd<OwnedFd>>,
@@ -111,7 +153,31 @@ pub(super) fn launch(argv: &[OsString], account: Option<&Account>) -> Result<Chi
         return Err(TargetError::NotFound { program: OsString::new() });
     };
     Command::from(command(argv, account)).spawn().map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => TargetError::NotFound { program: program.clone() },
+        NotFound => TargetError::NotFound { program: program.clone() },
         _ => TargetError::NotExecutable { program: program.clone(), source },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_without_a_slash_is_looked_for_in_the_search_path() {
+        let found = candidates(OsStr::new("make"), Some(OsStr::new("/usr/bin::/bin")));
+        assert_eq!(found, ["/usr/bin/make", "make", "/bin/make"].map(PathBuf::from));
+        assert_eq!(candidates(OsStr::new("./make"), None), [PathBuf::from("./make")]);
+        assert!(candidates(OsStr::new(""), None).is_empty());
+    }
+
+    #[test]
+    fn a_command_must_be_there_and_executable() {
+        let refusal = |program: &str| check_command(&[program.into()]).unwrap_err();
+        assert!(matches!(refusal("no-such-command"), TargetError::NotFound { .. }));
+        assert!(matches!(refusal("/proc/version/x"), TargetError::NotFound { .. }));
+        assert!(matches!(refusal("/proc/version"), TargetError::NotExecutable { .. }));
+        assert!(matches!(refusal("/"), TargetError::NotExecutable { .. }));
+        let me = std::env::current_exe().unwrap();
+        check_command(&[me.into()]).unwrap();
+    }
 }

@@ -266,6 +266,9 @@ fn recorded(profile: &Profile) -> String {
 
 fn machine(profile: &Profile) -> String {
     let facts = &profile.facts;
+    if facts.hostname.is_empty() && facts.cpus == 0 {
+        return "unknown".to_owned();
+    }
     let virtual_machine =
         facts.virtualisation.as_ref().map_or_else(String::new, |kind| format!(", guest of {kind}"));
     format!(

@@ -205,7 +205,7 @@ fn virtualisation(sysfs: &Path, cpuinfo: &str) -> Option<String> {
     Some(match known {
         Some((_, name)) => (*name).to_owned(),
         None if !by_xen.is_empty() => by_xen,
-        None => "hypervisor without a name".to_owned(),
+        None => "unknown hypervisor".to_owned(),
     })
 }
 

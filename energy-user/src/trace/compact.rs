@@ -11,11 +11,15 @@ use super::tables::Table;
 
 /// Merges the parts numbered `sequences` into table `T` of `trace`, then removes them.
 /// Returns how many rows the table has. Where it fails, the parts are still there.
+/// A table that a trace may be without is not made of nothing.
 pub(super) fn compact<T: Table>(
     trace: &Directory,
     parts: &Directory,
     sequences: &[u32],
 ) -> Result<u64, TraceError> {
+    if T::OPTIONAL && sequences.is_empty() {
+        return Ok(0);
+    }
     let last_rows = last_rows::<T>(parts, sequences)?;
     let mut output = TableOutput::<T>::create(trace, Some(sequences.last().copied().unwrap_or(0)))?;
     let mut position = 0_u64;

@@ -24,9 +24,6 @@ use super::{SCHEMA_VERSION, TraceError};
 /// library would seek to each.
 const READ_AT_ONCE_BYTES: u64 = 4 << 20;
 
-/// Rows decoded at once.
-const BATCH_ROWS: usize = 1 << 16;
-
 /// The rows of one file, batch by batch, in the file's order. After an error it is not to be used.
 pub(super) struct TableInput<T> {
     path: PathBuf,
@@ -70,7 +67,7 @@ impl<T: Table> TableInput<T> {
             known.fields().iter().map(|column| column.name().as_str()),
         );
         let batches = contained(path, || {
-            let builder = builder.with_projection(mask).with_batch_size(BATCH_ROWS);
+            let builder = builder.with_projection(mask).with_batch_size(T::BATCH_ROWS);
             builder.build().map_err(|error| parquet_error(path, &error))
         })?;
         Ok(Self { path: path.to_owned(), batches, parts_through, table: PhantomData })

@@ -66,7 +66,7 @@ impl Listing {
     ///
     /// Each part is read once here. One that cannot be is left out and told in `findings`: a crash can
     /// leave one behind on a disk that lied about syncing. A merged table that cannot be read is an
-    /// error, and so is the absence of one where `finished` says that all were merged.
+    /// error, and so is the absence of one that must be there where `finished` says that all were merged.
     pub(super) fn files<T: Table>(
         &self,
         finished: bool,
@@ -78,7 +78,7 @@ impl Listing {
             // A file that lost its mark was rewritten by another program after it was merged.
             contained = Some(open::<T>(&merged)?.parts_through().unwrap_or(u32::MAX));
             files.push(merged);
-        } else if finished && !self.has_parts_directory {
+        } else if finished && !self.has_parts_directory && !T::OPTIONAL {
             return Err(TraceError::MissingTable { path: self.dir.join(table_name(T::NAME)) });
         }
         for (sequence, path) in self.parts.get(T::NAME).into_iter().flatten() {

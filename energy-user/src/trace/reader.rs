@@ -15,10 +15,13 @@ use super::listing::{Finding, Listing, open};
 use super::output::TableOutput;
 use super::place::{SESSION, is_being_recorded};
 use super::session::{Session, SessionState};
-use super::tables::{Attributed, Energy, ResidencyTable, Table, Threads, Windows};
+use super::tables::{Attributed, Energy, ResidencyTable, Samples, Stacks, Table, Threads, Windows};
 use super::window_set::WindowSet;
 use super::{SCHEMA_VERSION, TraceError};
-use crate::model::{AttributedSample, EnergySample, Residency, ThreadId, ThreadInfo, Window};
+use crate::model::{
+    AttributedSample, EnergySample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
+    Window,
+};
 
 /// Rows of `attributed` encoded at once.
 const CHUNK_ROWS: usize = 1 << 16;
@@ -37,6 +40,8 @@ pub struct TraceReader {
     energy: Vec<PathBuf>,
     residency: Vec<PathBuf>,
     threads: Vec<PathBuf>,
+    samples: Vec<PathBuf>,
+    stacks: Vec<PathBuf>,
     attributed: Option<PathBuf>,
     sealed: Option<Arc<WindowSet>>,
 }
@@ -107,6 +112,8 @@ impl TraceReader {
         let energy = listing.files::<Energy>(finished, &mut findings)?;
         let residency = listing.files::<ResidencyTable>(finished, &mut findings)?;
         let threads = listing.files::<Threads>(finished, &mut findings)?;
+        let samples = listing.files::<Samples>(finished, &mut findings)?;
+        let stacks = listing.files::<Stacks>(finished, &mut findings)?;
         let attributed = listing.merged_file::<Attributed>();
 
         let mut sealed = WindowSet::default();
@@ -126,6 +133,8 @@ impl TraceReader {
             energy,
             residency,
             threads,
+            samples,
+            stacks,
             attributed,
             sealed,
         })
@@ -172,6 +181,35 @@ impl TraceReader {
     ) -> Result<impl Iterator<Item = Result<Vec<Residency>, TraceError>> + use<>, TraceError> {
         check_first::<ResidencyTable>(&self.residency)?;
         Ok(rows_of::<ResidencyTable>(self.residency.clone(), self.sealed.clone()))
+    }
+
+    /// Where threads were sampled, in batches, in the order of the windows as recorded; nothing where
+    /// the recording has no stacks. After an error there is nothing more.
+    pub fn samples(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Vec<StackSample>, TraceError>> + use<>, TraceError>
+    {
+        check_first::<Samples>(&self.samples)?;
+        Ok(rows_of::<Samples>(self.samples.clone(), self.sealed.clone()))
+    }
+
+    /// The frames of each stack, as last known; none where the recording has no stacks.
+    pub fn stacks(&self) -> Result<BTreeMap<StackId, Stack>, TraceError> {
+        let mut stacks = BTreeMap::new();
+        for rows in self.stack_batches()? {
+            stacks.extend(rows?);
+        }
+        Ok(stacks)
+    }
+
+    /// [`Self::stacks`] in batches, so that they need not all be held; of a stack that comes twice the
+    /// last holds. After an error there is nothing more.
+    pub fn stack_batches(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Vec<(StackId, Stack)>, TraceError>> + use<>, TraceError>
+    {
+        check_first::<Stacks>(&self.stacks)?;
+        Ok(rows_of::<Stacks>(self.stacks.clone(), None))
     }
 
     /// The charges that [`Self::write_attributed`] stored, in batches; `None` where it has not.

@@ -8,9 +8,11 @@ use super::file::{PARTS, table_name};
 use super::place::{Existing, SESSION, claim};
 use super::seal::{Seal, Unsealed};
 use super::session::{Session, SessionState};
-use super::tables::{Energy, ResidencyTable, Table, Threads, Windows};
+use super::tables::{Energy, ResidencyTable, Samples, Stacks, Table, Threads, Windows};
 use super::{SCHEMA_VERSION, TraceError};
-use crate::model::{EnergySample, Residency, ThreadId, ThreadInfo, Window};
+use crate::model::{
+    EnergySample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Window,
+};
 
 /// Rows of all tables. A window and its rows belong into one batch, so that they are sealed together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +25,11 @@ pub struct Batch {
     pub residency: Vec<Residency>,
     /// Rows of `threads`; a later row of the same thread replaces an earlier one.
     pub threads: Vec<(ThreadId, ThreadInfo)>,
+    /// Rows of `samples`.
+    pub samples: Vec<StackSample>,
+    /// Rows of `stacks`; a later row of the same stack replaces an earlier one. They belong to no
+    /// window and may come in any batch.
+    pub stacks: Vec<(StackId, Stack)>,
 }
 
 /// How large a finished trace is.
@@ -38,6 +45,10 @@ pub struct TraceSize {
     pub residency: u64,
     /// Rows of `threads`, one for each thread.
     pub threads: u64,
+    /// Rows of `samples`; none where no stacks were recorded.
+    pub samples: u64,
+    /// Rows of `stacks`, one for each stack.
+    pub stacks: u64,
 }
 
 /// A trace being recorded, by whichever thread holds it. Dropped unfinished, it stays readable up to the last seal.
@@ -46,6 +57,8 @@ pub struct TraceWriter {
     parts: Directory,
     next_part: u32,
     threads: Unsealed<Threads>,
+    stacks: Unsealed<Stacks>,
+    samples: Unsealed<Samples>,
     residency: Unsealed<ResidencyTable>,
     energy: Unsealed<Energy>,
     windows: Unsealed<Windows>,
@@ -70,6 +83,8 @@ impl TraceWriter {
             parts,
             next_part: 1,
             threads: Unsealed::new(),
+            stacks: Unsealed::new(),
+            samples: Unsealed::new(),
             residency: Unsealed::new(),
             energy: Unsealed::new(),
             windows: Unsealed::new(),
@@ -79,6 +94,8 @@ impl TraceWriter {
     /// Takes rows into memory.
     pub fn append(&mut self, batch: Batch) {
         self.threads.append(batch.threads);
+        self.stacks.append(batch.stacks);
+        self.samples.append(batch.samples);
         self.residency.append(batch.residency);
         self.energy.append(batch.energy);
         self.windows.append(batch.windows);
@@ -92,8 +109,14 @@ impl TraceWriter {
     /// before stays readable, and nothing is stored twice.
     pub fn seal(&mut self) -> Result<(), TraceError> {
         // Windows come last: whoever finds a window finds its rows.
-        let mut tables: [&mut dyn Seal; 4] =
-            [&mut self.threads, &mut self.residency, &mut self.energy, &mut self.windows];
+        let mut tables: [&mut dyn Seal; 6] = [
+            &mut self.threads,
+            &mut self.stacks,
+            &mut self.samples,
+            &mut self.residency,
+            &mut self.energy,
+            &mut self.windows,
+        ];
         if tables.iter().all(|table| table.is_empty()) {
             return Ok(());
         }
@@ -107,6 +130,19 @@ impl TraceWriter {
             }
         }
         sealed
+    }
+
+    /// Removes the trace, of which nothing was sealed: there is nothing to read in it, and the next
+    /// recording would keep it as `.old` in place of one that is worth keeping.
+    pub fn abandon(self) {
+        // The reason for giving up matters more than an empty trace that could not be removed.
+        let removed = self
+            .directory
+            .remove_directory(PARTS)
+            .and_then(|()| self.directory.remove_file(SESSION));
+        if removed.is_ok() {
+            let _ = std::fs::remove_dir(self.directory.path());
+        }
     }
 
     /// Seals the last rows, writes the final `session`, and merges the parts into one file per table.
@@ -132,13 +168,18 @@ impl TraceWriter {
             energy: compact::<Energy>(directory, parts, self.energy.parts())?,
             residency: compact::<ResidencyTable>(directory, parts, self.residency.parts())?,
             threads: compact::<Threads>(directory, parts, self.threads.parts())?,
+            samples: compact::<Samples>(directory, parts, self.samples.parts())?,
+            stacks: compact::<Stacks>(directory, parts, self.stacks.parts())?,
         };
         directory.remove_directory(PARTS)?;
         directory.sync()?;
-        let tables = [Windows::NAME, Energy::NAME, ResidencyTable::NAME, Threads::NAME];
-        for name in tables.map(table_name).iter().map(String::as_str).chain([SESSION]) {
-            size.bytes += directory.file_size(name)?;
+        let always = [Windows::NAME, Energy::NAME, ResidencyTable::NAME, Threads::NAME];
+        let samples = (!self.samples.parts().is_empty()).then_some(Samples::NAME);
+        let stacks = (!self.stacks.parts().is_empty()).then_some(Stacks::NAME);
+        for table in always.into_iter().chain(samples).chain(stacks) {
+            size.bytes += directory.file_size(&table_name(table))?;
         }
+        size.bytes += directory.file_size(SESSION)?;
         Ok(size)
     }
 }

@@ -85,6 +85,9 @@ impl Sum for Nanoseconds {
 pub struct MonotonicTime(u64);
 
 impl MonotonicTime {
+    /// Later than every reading of the clock.
+    pub const MAX: Self = Self(u64::MAX);
+
     /// From a reading of the clock in nanoseconds.
     pub const fn from_nanos(nanoseconds: u64) -> Self {
         Self(nanoseconds)
@@ -103,8 +106,9 @@ impl MonotonicTime {
 
 impl Add<Nanoseconds> for MonotonicTime {
     type Output = Self;
+    /// Stops at the clock's end, 584 years after its zero.
     fn add(self, later: Nanoseconds) -> Self {
-        Self(self.0 + later.0)
+        Self(self.0.saturating_add(later.0))
     }
 }
 

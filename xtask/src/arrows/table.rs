@@ -14,6 +14,7 @@ const LEVELS: &[&[&str]] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("arrow", &["trace"]),
     ("arrow_array", &["trace"]),
+    ("arrow_buffer", &["trace"]),
     ("arrow_schema", &["trace"]),
     ("parquet", &["trace"]),
     ("aya", &["probes"]),

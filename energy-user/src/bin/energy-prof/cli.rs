@@ -87,7 +87,7 @@ pub(crate) enum Command {
 pub(crate) struct TargetArguments {
     /// Processes to record, with their children, separated by commas
     #[arg(short, long, value_name = "PID,…", value_delimiter = ',', conflicts_with_all = ["all", "argv"],
-        value_parser = clap::value_parser!(u32).range(1..), help_heading = "Target")]
+        allow_negative_numbers = true, value_parser = process_id, help_heading = "Target")]
     pub(crate) pid: Vec<u32>,
     /// Record the whole machine
     #[arg(short, long, conflicts_with = "argv", help_heading = "Target")]
@@ -106,7 +106,8 @@ pub(crate) struct TargetArguments {
 #[derive(Debug, Args)]
 pub(crate) struct MeasureArguments {
     /// Length of a window, 1ms to 10s: energy is divided window by window
-    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = time, help_heading = "Measuring")]
+    #[arg(long, value_name = "TIME", default_value = "100ms", allow_negative_numbers = true, value_parser = time,
+        help_heading = "Measuring")]
     pub(crate) window: Nanoseconds,
     /// Where energy comes from: auto, or model to estimate even where counters can be read
     #[arg(long, value_name = "SOURCE", default_value = "auto", help_heading = "Measuring")]
@@ -120,6 +121,9 @@ pub(crate) struct MeasureArguments {
     /// Fail (exit code 9) if anything was lost
     #[arg(long, help_heading = "Measuring")]
     pub(crate) strict: bool,
+    /// Look for the kernel's type information here instead of /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) btf: Option<PathBuf>,
 }
 
 /// Where energy comes from.
@@ -137,8 +141,16 @@ pub(crate) struct RecordArguments {
     #[command(flatten)]
     pub(crate) measure: MeasureArguments,
     /// Stop after this long, e.g. 30s or 5m
-    #[arg(short, long, value_name = "TIME", value_parser = positive_time, help_heading = "Measuring")]
+    #[arg(short, long, value_name = "TIME", allow_negative_numbers = true, value_parser = positive_time,
+        help_heading = "Measuring")]
     pub(crate) duration: Option<Nanoseconds>,
+    /// Samples of the targets' stacks a second on each CPU, 1 to 10000
+    #[arg(short = 'F', long = "freq", value_name = "HZ", default_value_t = 99,
+        value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Measuring")]
+    pub(crate) frequency: u32,
+    /// Sample no stacks: no functions, and no CPU is woken to be sampled
+    #[arg(long, conflicts_with = "frequency", help_heading = "Measuring")]
+    pub(crate) no_stacks: bool,
     /// Where the trace goes: a directory; an older trace there is kept as DIR.old
     #[arg(
         short,
@@ -293,8 +305,13 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
 
 /// Completions for `shell`.
 pub(crate) fn completions(shell: Shell) -> Vec<u8> {
+    let all = Arguments::command();
+    // The generators would offer hidden commands, too.
+    let mut shown = clap::Command::new("energy-prof")
+        .args(all.get_arguments().cloned())
+        .subcommands(all.get_subcommands().filter(|command| !command.is_hide_set()).cloned());
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "energy-prof", &mut text);
+    clap_complete::generate(shell, &mut shown, "energy-prof", &mut text);
     text
 }
 
@@ -320,10 +337,19 @@ pub(crate) const FORMS: &str = "nothing to record: give one of\n  \
     energy-prof record -p PID,…    processes that run\n  \
     energy-prof record -a          the whole machine";
 
+fn process_id(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(pid) if pid > 0 => Ok(pid),
+        _ => Err("it is no process id; `ps -e` lists the ones there are".to_owned()),
+    }
+}
+
 fn time(text: &str) -> Result<Nanoseconds, String> {
     text.parse::<humantime::Duration>()
+        .ok()
         .map(|duration| Nanoseconds::from(std::time::Duration::from(duration)))
-        .or_else(|error| seconds(text).ok_or_else(|| format!("{error}; write 100ms, 1.5s or 2m")))
+        .or_else(|| seconds(text))
+        .ok_or_else(|| "it is no length of time; write 100ms, 1.5s or 2m".to_owned())
 }
 
 fn positive_time(text: &str) -> Result<Nanoseconds, String> {
@@ -340,11 +366,11 @@ fn seconds(text: &str) -> Option<Nanoseconds> {
 }
 
 fn log_records(text: &str) -> Result<u32, String> {
-    let records: u32 = text.parse().map_err(|error| format!("{error}"))?;
-    if records.is_power_of_two() && (256..=1_048_576).contains(&records) {
-        Ok(records.ilog2())
-    } else {
-        Err("it must be a power of two from 256 to 1048576".to_owned())
+    match text.parse::<u32>() {
+        Ok(records) if records.is_power_of_two() && (256..=1_048_576).contains(&records) => {
+            Ok(records.ilog2())
+        }
+        _ => Err("it must be a power of two from 256 to 1048576".to_owned()),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use log::{LevelFilter, Log, Metadata, Record};
 
+use crate::terminal;
+
 struct Stderr;
 
 impl Log for Stderr {
@@ -11,7 +13,8 @@ impl Log for Stderr {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            eprintln!("[{}] {}: {}", record.level(), record.target(), record.args());
+            let (level, target) = (record.level(), record.target());
+            terminal::say(&format!("[{level}] {target}: {}\n", record.args()));
         }
     }
 

@@ -2,6 +2,14 @@
 
 use std::io::{IsTerminal, Write};
 
+use anyhow::Context;
+
+/// Says something on stderr. Where nobody listens any more, because the terminal or the pipe is
+/// gone, a recording has more important things to do than to fail for it.
+pub(crate) fn say(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Says what went wrong, in one line. Broken pipes are silent: the reader has had enough.
 pub(crate) fn complain(error: &anyhow::Error) {
     let broken = error.chain().any(|cause| {
@@ -10,8 +18,21 @@ pub(crate) fn complain(error: &anyhow::Error) {
             .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
     });
     if !broken {
-        eprintln!("energy-prof: {error:#}");
+        say(&format!("energy-prof: {}\n", in_one_line(error)));
     }
+}
+
+/// An error and its causes, without those that it quotes itself.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }
 
 /// Whether `stream` should be coloured.
@@ -43,11 +64,12 @@ pub(crate) fn user_name(uid: u32) -> Option<String> {
     Some(user.name)
 }
 
-/// Prints to stdout; an error where nobody reads any more.
-pub(crate) fn print(text: &str) -> std::io::Result<()> {
+/// Prints to stdout; an error where that is full or nobody reads any more.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("cannot write to stdout; is the disk it goes to full?")
 }
 
 /// One line on stderr that is written over while a recording runs; nothing unless a terminal.
@@ -63,14 +85,30 @@ impl StatusLine {
 
     pub(crate) fn show(&mut self, text: &str) {
         if self.terminal {
-            eprint!("\r\x1b[2K{text}");
+            say(&format!("\r\x1b[2K{text}"));
             self.shown = true;
         }
     }
 
     pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.shown) {
-            eprint!("\r\x1b[2K");
+            say("\r\x1b[2K");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let quoting =
+            anyhow!("no such file").context("cannot read x: no such file; check the path");
+        assert_eq!(in_one_line(&quoting), "cannot read x: no such file; check the path");
+        let silent = anyhow!("no such file").context("cannot make the directory x");
+        assert_eq!(in_one_line(&silent), "cannot make the directory x: no such file");
     }
 }

@@ -8,7 +8,9 @@ use arrow_array::types::{
     TimestampMillisecondType, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type,
     UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, ListArray, PrimitiveArray, RecordBatch, StringArray, StructArray,
+};
 use arrow_schema::{DataType, TimeUnit};
 
 use super::ColumnError;
@@ -128,6 +130,33 @@ impl<'a> Columns<'a> {
             .downcast_ref::<BooleanArray>()
             .ok_or_else(|| wrong_type(column, array))?;
         flags.iter().map(|value| value.ok_or(ColumnError::Null(column))).collect()
+    }
+
+    /// Lists of structures: the elements of all lists one after the other, as columns of their own,
+    /// and how many of them each list has.
+    pub(super) fn lists(
+        &self,
+        column: &'static str,
+    ) -> Result<(RecordBatch, Vec<usize>), ColumnError> {
+        let array = self.column(column)?;
+        let lists =
+            array.as_any().downcast_ref::<ListArray>().ok_or_else(|| wrong_type(column, array))?;
+        // The elements of a slice begin and end somewhere within all of them.
+        let (first, last) = match lists.value_offsets() {
+            [first, .., last] => (*first, *last),
+            _ => (0, 0),
+        };
+        let place = |offset: i32| usize::try_from(offset).expect("offsets ascend from 0");
+        let elements = lists.values().slice(place(first), place(last) - place(first));
+        let elements = elements
+            .as_any()
+            .downcast_ref::<StructArray>()
+            .ok_or_else(|| wrong_type(column, array))?;
+        if lists.null_count() > 0 || elements.null_count() > 0 {
+            return Err(ColumnError::Null(column));
+        }
+        let lengths = (0..lists.len()).map(|row| place(lists.value_length(row))).collect();
+        Ok((RecordBatch::from(elements), lengths))
     }
 
     /// The columns `domain`, `socket` and `die`.

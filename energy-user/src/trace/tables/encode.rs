@@ -4,11 +4,12 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, StringArray,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, ListArray, PrimitiveArray, StringArray,
+    StructArray, TimestampMicrosecondArray,
     types::{Int32Type, Int64Type},
 };
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 use super::ColumnError;
 use crate::model::DomainId;
@@ -94,6 +95,24 @@ pub(super) fn optional_text<S: AsRef<str>>(texts: impl Iterator<Item = Option<S>
 /// A column of yes and no.
 pub(super) fn flag(flags: impl Iterator<Item = bool>) -> ArrayRef {
     Arc::new(flags.map(Some).collect::<BooleanArray>())
+}
+
+/// A column of lists: `columns` has the elements of all lists one after the other, and each list
+/// takes the next of `lengths`. Neither lists nor elements are null.
+pub(super) fn list(
+    column: &'static str,
+    element: Fields,
+    columns: Vec<ArrayRef>,
+    lengths: impl Iterator<Item = usize> + Clone,
+) -> Result<ArrayRef, ColumnError> {
+    let all: usize = lengths.clone().sum();
+    if i32::try_from(all).is_err() {
+        return Err(ColumnError::TooLarge { column, value: format!("{all} elements in all") });
+    }
+    let field = Field::new("element", DataType::Struct(element.clone()), false);
+    let elements = StructArray::new(element, columns, None);
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    Ok(Arc::new(ListArray::new(Arc::new(field), offsets, Arc::new(elements), None)))
 }
 
 /// The columns `domain`, `socket` and `die`.

@@ -6,6 +6,8 @@ mod decode;
 mod encode;
 mod energy;
 mod residency;
+mod samples;
+mod stacks;
 mod threads;
 mod windows;
 
@@ -17,12 +19,21 @@ pub(super) use attributed::Attributed;
 pub(super) use decode::Columns;
 pub(super) use energy::Energy;
 pub(super) use residency::ResidencyTable;
+pub(super) use samples::Samples;
+pub(super) use stacks::Stacks;
 pub(super) use threads::Threads;
 pub(super) use windows::Windows;
 
 /// Every table's name.
-pub(super) const NAMES: [&str; 5] =
-    [Windows::NAME, Energy::NAME, ResidencyTable::NAME, Threads::NAME, Attributed::NAME];
+pub(super) const NAMES: [&str; 7] = [
+    Windows::NAME,
+    Energy::NAME,
+    ResidencyTable::NAME,
+    Samples::NAME,
+    Stacks::NAME,
+    Threads::NAME,
+    Attributed::NAME,
+];
 
 /// One table of a trace.
 pub(super) trait Table {
@@ -37,6 +48,12 @@ pub(super) trait Table {
 
     /// Whether a later row about the same [`Self::key`] replaces an earlier one.
     const KEYED: bool = false;
+
+    /// Whether a finished trace may be without it.
+    const OPTIONAL: bool = false;
+
+    /// How many rows are decoded at once.
+    const BATCH_ROWS: usize = 1 << 16;
 
     /// The columns. A nullable one may be missing from a file.
     fn schema() -> SchemaRef;

@@ -5,6 +5,7 @@ use energy_prof::analyze::{AnalyzeOptions, store_attributed};
 use super::report::unwrap_trace_error;
 use crate::cli::AttributeArguments;
 use crate::exit::Status;
+use crate::terminal;
 
 pub(crate) fn run(arguments: &AttributeArguments) -> anyhow::Result<Status> {
     let choices = AnalyzeOptions {
@@ -14,6 +15,7 @@ pub(crate) fn run(arguments: &AttributeArguments) -> anyhow::Result<Status> {
         ..AnalyzeOptions::default()
     };
     let rows = store_attributed(&arguments.trace, &choices).map_err(unwrap_trace_error)?;
-    eprintln!("wrote {rows} rows to {}", arguments.trace.join("attributed.parquet").display());
+    let table = arguments.trace.join("attributed.parquet");
+    terminal::say(&format!("Wrote {} ({rows} rows)\n", table.display()));
     Ok(Status::SUCCESS)
 }

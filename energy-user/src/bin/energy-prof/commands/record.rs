@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &RecordArguments, color: Color) -> anyhow::Result<S
     let strict = arguments.measure.strict;
     let quiet = arguments.quiet;
     let Some(target) = target_of(&arguments.target) else {
-        eprintln!("energy-prof: {}", cli::FORMS);
+        terminal::say(&format!("energy-prof: {}\n", cli::FORMS));
         return Ok(Status::USAGE);
     };
     let account = Account::behind_sudo();
@@ -32,6 +32,7 @@ pub(crate) fn run(arguments: &RecordArguments, color: Color) -> anyhow::Result<S
         existing: if arguments.force { Existing::Overwrite } else { Existing::KeepAsOld },
         owner: account.as_ref().map(|account| Owner { uid: account.uid, gid: account.gid }),
         account: account.filter(|_| !arguments.target.as_root),
+        frequency: (!arguments.no_stacks).then_some(arguments.frequency),
         given: given(arguments),
         ..measure_options(&arguments.measure)
     };
@@ -71,7 +72,9 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
         account: None,
         powercap_root: arguments.powercap_root.clone(),
         model_only: arguments.source == SourceChoice::Model,
+        frequency: None,
         log_shift: arguments.log_records,
+        btf: arguments.btf.clone(),
         given: BTreeMap::new(),
     }
 }
@@ -115,7 +118,7 @@ fn tell(line: &mut StatusLine, progress: &Progress, quiet: bool) {
     match progress {
         Progress::Started { notes } if !quiet => {
             for note in notes {
-                eprintln!("energy-prof: {note}");
+                terminal::say(&format!("energy-prof: {note}\n"));
             }
         }
         Progress::Started { .. } => {}
@@ -133,12 +136,10 @@ fn tell(line: &mut StatusLine, progress: &Progress, quiet: bool) {
 fn summarise(output: &Path, recording: &Recording, color: Color) -> anyhow::Result<()> {
     let profile = profile_of(output, &AnalyzeOptions::default())?;
     let color = terminal::colours(color, &std::io::stderr());
-    eprint!("{}", report::summary(&profile, color, terminal::width()));
+    terminal::say(&report::summary(&profile, color, terminal::width()));
     let path = output.display();
     let more = if output == Path::new("energy.trace") { String::new() } else { format!(" {path}") };
-    eprintln!(
-        "Wrote {path} ({}). Next: energy-prof report{more}",
-        report::bytes(recording.size.bytes)
-    );
+    let size = report::bytes(recording.size.bytes);
+    terminal::say(&format!("Wrote {path} ({size}). Next: energy-prof report{more}\n"));
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use energy_prof::analyze::{AnalyzeError, AnalyzeOptions, analyze};
 use energy_prof::profile::Profile;
 use energy_prof::report::{ReportOptions, json, text};
-use energy_prof::trace::TraceReader;
+use energy_prof::trace::{TraceError, TraceReader};
 
 use crate::cli::{Color, ReportArguments};
 use crate::exit::Status;
@@ -44,7 +44,10 @@ pub(crate) fn profile_of(path: &Path, choices: &AnalyzeOptions) -> anyhow::Resul
 /// The trace's error inside an analysis's, where there is one.
 pub(crate) fn unwrap_trace_error(error: AnalyzeError) -> anyhow::Error {
     match error {
-        AnalyzeError::Recording(inner) => anyhow::Error::from_boxed(inner),
+        AnalyzeError::Recording(inner) => match inner.downcast::<TraceError>() {
+            Ok(error) => (*error).into(),
+            Err(other) => anyhow::Error::from_boxed(other),
+        },
         other => other.into(),
     }
 }

@@ -1,6 +1,5 @@
 //! `energy-prof simulate-powercap`: RAPL counters that follow real CPU time, for tests and demos.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use energy_prof::sources::simulated_powercap::{DramPower, Layout, Load, Simulate
 
 use crate::cli::SimulateArguments;
 use crate::exit::Status;
+use crate::terminal;
 
 pub(crate) fn run(arguments: &SimulateArguments) -> anyhow::Result<Status> {
     let layout = Layout {
@@ -32,7 +32,8 @@ pub(crate) fn run(arguments: &SimulateArguments) -> anyhow::Result<Status> {
     let mut simulated = SimulatedPowercap::create(&arguments.directory, &layout)?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_at_signals(&stop, arguments.duration.map(Duration::from))?;
-    eprintln!("simulating powercap zones in {}", Path::new(&arguments.directory).display());
+    let directory = arguments.directory.display();
+    terminal::say(&format!("simulating powercap zones in {directory}\n"));
     simulated.run_until(&stop)?;
     Ok(Status::SUCCESS)
 }

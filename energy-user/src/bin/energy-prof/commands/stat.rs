@@ -5,7 +5,7 @@ use energy_prof::analyze::AnalyzeOptions;
 use energy_prof::model::Provenance;
 use energy_prof::probes::Account;
 use energy_prof::profile::{GroupBy, Profile, ViewOptions};
-use energy_prof::record::{Progress, RecordOptions, TargetChoice};
+use energy_prof::record::{Progress, RecordOptions, Recording, TargetChoice};
 use energy_prof::report;
 use energy_prof::units::{Joules, Nanoseconds};
 use serde::Serialize;
@@ -42,6 +42,8 @@ struct Report<'a> {
     command: Vec<String>,
     provenance: &'a str,
     notes: &'a [String],
+    /// How many runs were asked for; one that fails is the last.
+    repeat: u32,
     runs: &'a [Run],
     mean_command_joules: f64,
     standard_deviation_command_joules: Option<f64>,
@@ -71,11 +73,16 @@ pub(crate) fn run(arguments: &StatArguments) -> anyhow::Result<Status> {
             output: directory.path().join(format!("run-{number}")),
             ..measure_options(&arguments.measure)
         };
-        let recording = recorded(&options, |progress| {
+        let listen = |progress| {
             if let Progress::Started { notes: told } = progress {
                 notes = told;
             }
-        })?;
+        };
+        let recording = if number + 1 == arguments.repeat {
+            recorded(&options, listen)?
+        } else {
+            recorded_aside(&options, listen)?
+        };
         let profile = profile_of(&options.output, &choices)?;
         provenance = provenance.and(profile.provenance().unwrap_or(Provenance::Measured));
         lost |= recording.session.losses.any();
@@ -90,6 +97,7 @@ pub(crate) fn run(arguments: &StatArguments) -> anyhow::Result<Status> {
         command: arguments.argv.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         provenance: provenance.name(),
         notes: &notes,
+        repeat: arguments.repeat,
         mean_command_joules: mean(&runs, |run| run.command_joules),
         standard_deviation_command_joules: deviation(&runs, |run| run.command_joules),
         runs: &runs,
@@ -98,9 +106,24 @@ pub(crate) fn run(arguments: &StatArguments) -> anyhow::Result<Status> {
         terminal::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {
         // Like `perf stat`: the command's own output keeps stdout to itself.
-        eprint!("{}", text(&report, lost));
+        terminal::say(&text(&report, lost));
     }
     Ok(status)
+}
+
+/// Records on a thread of its own. A recording gives up its thread's capabilities for good, and the
+/// next one needs them again.
+fn recorded_aside(
+    options: &RecordOptions,
+    progress: impl FnMut(Progress) + Send,
+) -> anyhow::Result<Recording> {
+    std::thread::scope(|scope| {
+        let aside = std::thread::Builder::new()
+            .name("run".to_owned())
+            .spawn_scoped(scope, || recorded(options, progress))
+            .context("cannot start a thread")?;
+        aside.join().expect("a recording does not panic")
+    })
 }
 
 fn of_profile(profile: &Profile, exit_code: Option<i32>) -> Run {
@@ -152,16 +175,26 @@ fn text(report: &Report<'_>, lost: bool) -> String {
         let shown = if unit == "J" { joules(centre) } else { format!("{centre:.3} s") };
         let spread = deviation(report.runs, of).map(|deviation| {
             let shown = if unit == "J" { joules(deviation) } else { format!("{deviation:.3} s") };
-            format!("  ± {shown} (standard deviation of {} runs)", report.runs.len())
+            format!(" ± {shown} (standard deviation of {} runs)", report.runs.len())
         });
-        let _ = writeln!(out, "{shown:>14}  {label}{}", spread.unwrap_or_default());
+        let line = format!("{shown:>14}  {label:<41}{}", spread.unwrap_or_default());
+        let _ = writeln!(out, "{}", line.trim_end());
     };
     row(&|run| run.command_joules, "J", &format!("the command and its children ({kind})"));
-    row(&|run| run.command_error_95_joules, "J", "± 95 % of that, from the counter");
+    row(&|run| run.command_error_95_joules, "J", "± 95 % of that, from the energy source");
     row(&|run| run.machine_joules, "J", "all of the machine meanwhile");
     row(&|run| run.idle_joules, "J", "of which idle");
     row(&|run| run.command_cpu_seconds, "s", "CPU time of the command and its children");
     row(&|run| run.elapsed_seconds, "s", "elapsed");
+    let done = report.runs.len();
+    if let Some(last) = report.runs.last().filter(|_| done < report.repeat as usize) {
+        let how = match last.exit_code {
+            Some(0) => "something was lost".to_owned(),
+            Some(code) => format!("the command ended with exit code {code}"),
+            None => "it was interrupted".to_owned(),
+        };
+        let _ = writeln!(out, "\n Stopped after run {done} of {}: {how}.", report.repeat);
+    }
     if lost {
         let _ = writeln!(out, "\n Something was lost on the way; `record` shows what.");
     }

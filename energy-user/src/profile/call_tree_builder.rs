@@ -1,0 +1,313 @@
+//! Building a call tree: charges of threads become charges of stacks, and those become nodes.
+//!
+//! A sample costs one look into a table of numbers. Names are looked at once for each stack, and
+//! nodes looked for once for each thread and stack.
+
+use std::collections::{HashMap, HashSet};
+
+use super::account::Profile;
+use super::call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, NodeKind, StackShare};
+use super::name;
+use super::process::{ProcessKey, Processes};
+use super::uncertainty::{ErrorSum, StandardError};
+use crate::attribution::{AttributedWindow, StackCharge, StackDivider, ThreadCharge};
+use crate::model::{DomainId, Frame, Stack, StackId, StackSample, ThreadId, ThreadInfo};
+use crate::units::{Microjoules, MonotonicTime, Nanoseconds};
+
+/// What stands between the root and the stacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Roots {
+    /// Processes.
+    #[default]
+    Processes,
+    /// Processes, and their threads below them.
+    Threads,
+}
+
+/// Makes a call tree from windows as they come.
+#[derive(Debug)]
+pub struct CallTreeBuilder {
+    cover: Vec<DomainId>,
+    divider: StackDivider<ErrorSum>,
+    used: StackUse,
+    charges: Vec<ThreadCharge<ErrorSum>>,
+}
+
+impl CallTreeBuilder {
+    /// Of energy of the domains in `cover`, which overlap nowhere.
+    pub fn new(cover: Vec<DomainId>) -> Self {
+        Self {
+            cover,
+            divider: StackDivider::default(),
+            used: StackUse::default(),
+            charges: Vec::new(),
+        }
+    }
+
+    /// Adds the next window: how its energy was divided, and where threads were sampled. Only those
+    /// threads are looked at that are `chosen`.
+    pub fn add(
+        &mut self,
+        attributed: &AttributedWindow,
+        mut samples: Vec<StackSample>,
+        chosen: impl Fn(ThreadId) -> bool,
+    ) {
+        self.gather_charges(attributed, &chosen);
+        if !samples.is_sorted_by_key(|sample| sample.thread) {
+            samples.sort_by_key(|sample| sample.thread);
+        }
+        // Neighbours are mostly of one thread, which is asked for once.
+        let mut last = (ThreadId::IDLE, false);
+        samples.retain(|sample| {
+            if sample.thread != last.0 {
+                let is_real = sample.thread >= ThreadId::FIRST;
+                last = (sample.thread, is_real && chosen(sample.thread));
+            }
+            last.1
+        });
+        let used = &mut self.used;
+        self.divider
+            .add(&attributed.window, &self.charges, &samples, &mut |charge| used.add(&charge));
+    }
+
+    /// The tree, once the names of threads and stacks are known. Of a stack that comes twice the last
+    /// holds. An error among `stacks` is given back.
+    pub fn finish<E>(
+        mut self,
+        profile: &Profile,
+        roots: Roots,
+        stacks: impl IntoIterator<Item = Result<Vec<(StackId, Stack)>, E>>,
+    ) -> Result<CallTree, E> {
+        let used = &mut self.used;
+        self.divider.finish(&mut |charge| used.add(&charge));
+        let mut growing = Growing::default();
+        let wanted = self.used.stacks();
+        let mut paths: HashMap<StackId, Vec<FrameRef>> = HashMap::with_capacity(wanted.len());
+        for batch in stacks {
+            for (id, stack) in batch?.into_iter().filter(|(id, _)| wanted.contains(id)) {
+                paths.insert(id, stack.into_iter().map(|frame| growing.code(frame)).collect());
+            }
+        }
+        Ok(growing.grow(self.used.entries, profile, roots, &paths))
+    }
+
+    /// What each chosen thread is charged with over the domains, ascending by thread.
+    fn gather_charges(
+        &mut self,
+        attributed: &AttributedWindow,
+        chosen: &impl Fn(ThreadId) -> bool,
+    ) {
+        self.charges.clear();
+        for domain in attributed.domains.iter().filter(|d| self.cover.contains(&d.domain)) {
+            let of_all: Microjoules = domain.samples.iter().map(|sample| sample.error).sum();
+            for sample in domain.samples.iter().filter(|sample| chosen(sample.thread)) {
+                let mut error = ErrorSum::default();
+                error.add(sample.error, of_all, domain.provenance);
+                self.charges.push(ThreadCharge {
+                    thread: sample.thread,
+                    energy: sample.energy,
+                    error,
+                });
+            }
+        }
+        self.charges.sort_by_key(|charge| charge.thread);
+        self.charges.dedup_by(|next, kept| {
+            let same = next.thread == kept.thread;
+            if same {
+                kept.energy += next.energy;
+                kept.error.extend(next.error);
+            }
+            same
+        });
+    }
+}
+
+/// What threads used at stacks, with numbers for names.
+#[derive(Debug, Default)]
+struct StackUse {
+    places: HashMap<(ThreadId, Option<StackId>), usize>,
+    entries: Vec<Entry>,
+}
+
+/// What one thread used at one stack.
+#[derive(Debug)]
+struct Entry {
+    thread: ThreadId,
+    stack: Option<StackId>,
+    energy: Microjoules,
+    oncpu: Nanoseconds,
+    samples: u64,
+    error: ErrorSum,
+}
+
+impl StackUse {
+    fn add(&mut self, charge: &StackCharge<ErrorSum>) {
+        let StackCharge { thread, stack, energy, oncpu, .. } = *charge;
+        let place = *self.places.entry((thread, stack)).or_insert(self.entries.len());
+        if place == self.entries.len() {
+            self.entries.push(Entry {
+                thread,
+                stack,
+                energy: Microjoules::ZERO,
+                oncpu: Nanoseconds::ZERO,
+                samples: 0,
+                error: ErrorSum::default(),
+            });
+        }
+        let entry = &mut self.entries[place];
+        entry.energy += energy;
+        entry.oncpu += oncpu;
+        entry.samples += u64::from(charge.samples);
+        if let Some(of) = charge.of.filter(|of| of.energy > Microjoules::ZERO) {
+            let part = energy.joules().get() / of.energy.joules().get();
+            entry.error.extend(of.error.scaled(part));
+        }
+    }
+
+    /// The stacks that occur.
+    fn stacks(&self) -> HashSet<StackId> {
+        self.entries.iter().filter_map(|entry| entry.stack).collect()
+    }
+}
+
+/// A tree in the making.
+#[derive(Debug, Default)]
+struct Growing {
+    tree: CallTree,
+    frames: HashMap<FunctionFrame, FrameRef>,
+    children: HashMap<(usize, FrameRef), usize>,
+    processes: HashMap<Owner, usize>,
+    threads: HashMap<(usize, u32, MonotonicTime), usize>,
+}
+
+/// Whose node stands below the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Owner {
+    Process(ProcessKey),
+    /// A thread the recording does not name.
+    Unnamed(ThreadId),
+}
+
+impl Growing {
+    /// Puts all that was used into the tree.
+    fn grow(
+        mut self,
+        mut entries: Vec<Entry>,
+        profile: &Profile,
+        roots: Roots,
+        paths: &HashMap<StackId, Vec<FrameRef>>,
+    ) -> CallTree {
+        let root = self.named("all", NodeKind::All);
+        self.sprout(None, root);
+        let unsampled = self.named("[unsampled]", NodeKind::Unsampled);
+        let unknown = self.named("[unknown]", NodeKind::User);
+        let processes = Processes::new(&profile.threads);
+        // The same recording gives the same tree, in whatever order its samples came.
+        entries.sort_unstable_by_key(|entry| (entry.thread, entry.stack));
+        for entry in entries {
+            let info = profile.threads.get(&entry.thread).map(|account| &account.info);
+            let owner = self.owner(entry.thread, info, &processes, roots);
+            let known = entry.stack.map(|stack| paths.get(&stack).map_or(&[][..], Vec::as_slice));
+            let path = match known {
+                None => &[unsampled][..],
+                Some([]) => {
+                    self.tree.frameless += entry.energy;
+                    &[unknown][..]
+                }
+                Some(path) => path,
+            };
+            let node = path.iter().fold(owner, |parent, frame| self.child(parent, *frame));
+            self.tree.shares.push(StackShare {
+                thread: entry.thread,
+                node,
+                energy: entry.energy,
+                oncpu: entry.oncpu,
+                samples: entry.samples,
+                error: entry.error,
+            });
+        }
+        self.tree.add_up();
+        self.tree
+    }
+
+    /// The node a thread's stacks stand below.
+    fn owner(
+        &mut self,
+        thread: ThreadId,
+        info: Option<&ThreadInfo>,
+        processes: &Processes<'_>,
+        roots: Roots,
+    ) -> usize {
+        let Some(info) = info.filter(|info| info.tgid != 0 || !info.comm.is_empty()) else {
+            let name = format!("[unnamed thread {}]", thread.0);
+            return self.below_root(Owner::Unnamed(thread), name, 0);
+        };
+        let key = processes.of(info);
+        let leader = name::of_thread(processes.leader(key).unwrap_or(info));
+        let name = format!("{leader} (pid {})", key.tgid);
+        let process = self.below_root(Owner::Process(key), name, key.tgid);
+        if roots == Roots::Processes {
+            return process;
+        }
+        if let Some(node) = self.threads.get(&(process, info.tid, info.start)) {
+            return *node;
+        }
+        let frame = self.named(name::of_thread(info), NodeKind::Thread { tid: info.tid });
+        let node = self.sprout(Some(process), frame);
+        self.threads.insert((process, info.tid, info.start), node);
+        node
+    }
+
+    fn below_root(&mut self, owner: Owner, name: String, pid: u32) -> usize {
+        if let Some(node) = self.processes.get(&owner) {
+            return *node;
+        }
+        let frame = self.named(name, NodeKind::Process { pid });
+        let node = self.sprout(Some(0), frame);
+        self.processes.insert(owner, node);
+        node
+    }
+
+    /// The node of `frame` below `parent`.
+    fn child(&mut self, parent: usize, frame: FrameRef) -> usize {
+        if let Some(node) = self.children.get(&(parent, frame)) {
+            return *node;
+        }
+        let node = self.sprout(Some(parent), frame);
+        self.children.insert((parent, frame), node);
+        node
+    }
+
+    fn sprout(&mut self, parent: Option<usize>, frame: FrameRef) -> usize {
+        self.tree.nodes.push(CallNode {
+            parent,
+            frame,
+            self_energy: Microjoules::ZERO,
+            self_oncpu: Nanoseconds::ZERO,
+            samples: 0,
+            self_error: StandardError::default(),
+        });
+        self.tree.nodes.len() - 1
+    }
+
+    /// A stack's frame.
+    fn code(&mut self, frame: Frame) -> FrameRef {
+        let name = frame.name();
+        let Frame { file, line, module, kind, .. } = frame;
+        self.intern(FunctionFrame { name, module, file, line, kind: kind.into() })
+    }
+
+    fn named(&mut self, name: impl Into<String>, kind: NodeKind) -> FrameRef {
+        self.intern(FunctionFrame::named(name, kind))
+    }
+
+    fn intern(&mut self, frame: FunctionFrame) -> FrameRef {
+        if let Some(known) = self.frames.get(&frame) {
+            return *known;
+        }
+        let new = FrameRef(self.tree.frames.len());
+        self.tree.frames.push(frame.clone());
+        self.frames.insert(frame, new);
+        new
+    }
+}

@@ -1,0 +1,171 @@
+//! Measures what energy-prof costs, and prints each figure beside its goal.
+//!
+//! The release build is measured as users run it. Whatever is compared is run in turn, round after
+//! round, and the median of the rounds' ratios is shown: what else the machine does then disturbs
+//! both sides. The figures of one machine are in docs/benchmarks.md, with what they are good for.
+//! A new benchmark is one file and one row of [`BENCHES`].
+
+mod background;
+mod figure;
+mod hook;
+mod machine;
+mod own_cost;
+mod perf;
+mod pingpong;
+mod process;
+mod read;
+mod recording;
+mod spread;
+mod storm;
+mod switching;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, bail};
+
+use crate::{command, workspace};
+use figure::Figure;
+
+/// One thing that is measured.
+struct Bench {
+    name: &'static str,
+    summary: &'static str,
+    run: fn(&Setting) -> anyhow::Result<Vec<Figure>>,
+}
+
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "hook",
+        summary: "the switch hook's own time, by the kernel's count (kernel.bpf_stats_enabled)",
+        run: hook::run,
+    },
+    Bench {
+        name: "pingpong",
+        summary: "wall time per switch where nothing but switching goes on, with perf beside it",
+        run: pingpong::run,
+    },
+    Bench {
+        name: "self",
+        summary: "the recorder's CPU time and memory at ten windows a second",
+        run: own_cost::run,
+    },
+    Bench {
+        name: "read",
+        summary: "time and memory of a report on ten million residency rows",
+        run: read::run,
+    },
+    Bench {
+        name: "storm",
+        summary: "thousands of short processes a second, with and without recording",
+        run: storm::run,
+    },
+];
+
+/// What a benchmark is run with.
+pub(crate) struct Setting {
+    /// The energy-prof that is measured.
+    program: PathBuf,
+    /// How often each measurement is repeated.
+    rounds: usize,
+    /// A folder for traces, which each benchmark may fill and need not clean.
+    place: PathBuf,
+}
+
+pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let choice = Choice::parse(arguments)?;
+    if !command::is_root() {
+        bail!("recording needs root; run `sudo -E cargo xtask bench …`");
+    }
+    let program = match choice.program {
+        Some(program) => program,
+        None => build()?,
+    };
+    let place = workspace::target().join("bench");
+    println!("{}\n{}", machine::line()?, program.display());
+    for bench in choice.benches {
+        std::fs::create_dir_all(&place)
+            .with_context(|| format!("cannot make the folder {}", place.display()))?;
+        let setting =
+            Setting { program: program.clone(), rounds: choice.rounds, place: place.clone() };
+        println!("\ncargo xtask bench {} --rounds {}", bench.name, choice.rounds);
+        let figures = (bench.run)(&setting).with_context(|| format!("bench {}", bench.name))?;
+        print!("{}", figure::table(&figures));
+        println!("load average at the end: {}", machine::load()?);
+        std::fs::remove_dir_all(&place)
+            .with_context(|| format!("cannot remove {}", place.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The benchmarks, one line each, for the usage text.
+fn list() -> String {
+    let lines = BENCHES.iter().map(|bench| format!("  {:10}{}\n", bench.name, bench.summary));
+    lines.collect()
+}
+
+/// What the arguments ask for.
+struct Choice {
+    benches: Vec<&'static Bench>,
+    rounds: usize,
+    program: Option<PathBuf>,
+}
+
+impl Choice {
+    fn parse(arguments: &[String]) -> anyhow::Result<Self> {
+        let mut choice = Self { benches: Vec::new(), rounds: 7, program: None };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let mut value =
+                || arguments.next().with_context(|| format!("{argument} needs a value"));
+            match argument.as_str() {
+                "all" => choice.benches.extend(BENCHES),
+                "--rounds" => choice.rounds = rounds(value()?)?,
+                "--program" => choice.program = Some(PathBuf::from(value()?)),
+                name => match BENCHES.iter().find(|bench| bench.name == name) {
+                    Some(bench) => choice.benches.push(bench),
+                    None => bail!("there is no benchmark `{name}`; there are:\n{}", list()),
+                },
+            }
+        }
+        if choice.benches.is_empty() {
+            bail!("which benchmark? `all`, or some of:\n{}", list());
+        }
+        Ok(choice)
+    }
+}
+
+fn rounds(text: &str) -> anyhow::Result<usize> {
+    let rounds = text.parse().ok().filter(|rounds| *rounds > 0);
+    rounds.with_context(|| format!("--rounds takes a number from 1 on, not `{text}`"))
+}
+
+/// Builds energy-prof for users, and says where it is.
+fn build() -> anyhow::Result<PathBuf> {
+    let mut cargo = Command::new(workspace::cargo());
+    cargo.current_dir(workspace::root());
+    command::run(cargo.args(["build", "--release", "--package", "energy-prof"]))?;
+    Ok(workspace::target().join("release/energy-prof"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> anyhow::Result<Choice> {
+        Choice::parse(&arguments.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn all_means_every_benchmark() {
+        let names: Vec<_> = parse(&["all"]).unwrap().benches.iter().map(|it| it.name).collect();
+        assert_eq!(names, ["hook", "pingpong", "self", "read", "storm"]);
+    }
+
+    #[test]
+    fn a_wrong_name_is_answered_with_the_right_ones() {
+        let error = parse(&["hok"]).err().unwrap().to_string();
+        assert!(error.contains("`hok`") && error.contains("hook"), "{error}");
+        assert!(parse(&["hook", "--rounds", "0"]).is_err());
+    }
+}

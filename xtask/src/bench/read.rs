@@ -1,0 +1,55 @@
+//! A report on a trace of ten million residency rows, which the example `synthetic_trace` of
+//! energy-prof writes: 10,000 windows in each of which 1,000 threads ran.
+
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+
+use super::background::Background;
+use super::figure::Figure;
+use super::{Setting, process};
+use crate::{command, workspace};
+
+const ROWS: &str = "10000000";
+
+/// Seconds: a tenth of the 2 s that 10^8 rows may take.
+const TIME_GOAL: f64 = 0.2;
+
+/// MiB.
+const MEMORY_GOAL: f64 = 512.0;
+
+pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+    let trace = setting.place.join("synthetic.trace");
+    let mut cargo = Command::new(workspace::cargo());
+    cargo.current_dir(workspace::root());
+    cargo.args(["run", "--release", "--quiet", "--package", "energy-prof"]);
+    command::run(cargo.args(["--example", "synthetic_trace", "--"]).arg(&trace).arg(ROWS))?;
+    let (mut times, mut peaks) = (Vec::new(), Vec::new());
+    // The first report finds the trace in the page cache too: it was just written.
+    for _ in 0..setting.rounds {
+        let started = Instant::now();
+        let mut report = Command::new(&setting.program);
+        let mut report = Background::start(report.arg("report").arg(&trace))?;
+        let mut peak = 0.0;
+        let status = loop {
+            if let Some(status) = report.ended()? {
+                break status;
+            }
+            if let Some(memory) = process::memory(report.pid()) {
+                peak = memory.peak;
+            }
+            thread::sleep(Duration::from_millis(2));
+        };
+        times.push(started.elapsed().as_secs_f64());
+        peaks.push(peak);
+        if !status.success() {
+            bail!("`energy-prof report` failed: {status}");
+        }
+    }
+    Ok(vec![
+        Figure::of_rounds("report on 10^7 rows, wall time", "s", times).at_most(TIME_GOAL),
+        Figure::of_rounds("report on 10^7 rows, peak memory", "MiB", peaks).at_most(MEMORY_GOAL),
+    ])
+}
