@@ -4,6 +4,7 @@
 
 mod attribution;
 mod cli;
+mod export;
 mod profile;
 mod report;
 mod sources;
@@ -11,6 +12,7 @@ mod symbols;
 mod trace;
 
 mod support {
+    pub(crate) mod call_tree;
     #[expect(dead_code, reason = "recordings belong to the kernel tests")]
     pub(crate) mod energy_prof;
     pub(crate) mod fake_powercap;

@@ -8,7 +8,7 @@
 //!
 //! The modules are in the order of the data. Imports point only from later to earlier ones:
 //! [`units`] ← [`model`] ← ([`sources`], [`probes`], [`trace`], [`symbols`], [`attribution`]) ←
-//! [`profile`] ← ([`record`], [`analyze`], [`report`]).
+//! [`profile`] ← ([`record`], [`analyze`], [`export`], [`report`]).
 
 pub mod units;
 
@@ -23,5 +23,6 @@ pub mod trace;
 pub mod profile;
 
 pub mod analyze;
+pub mod export;
 pub mod record;
 pub mod report;
