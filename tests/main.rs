@@ -4,13 +4,16 @@
 
 mod attribution;
 mod cli;
+mod export;
 mod profile;
 mod report;
 mod sources;
 mod stack_division;
+mod symbols;
 mod trace;
 
 mod support {
+    pub(crate) mod call_tree;
     #[expect(dead_code, reason = "recordings belong to the kernel tests")]
     pub(crate) mod energy_prof;
     pub(crate) mod fake_powercap;

@@ -22,9 +22,9 @@ pub static SWITCHES: Array<Switch> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 pub static TASK_EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
 /// Samples of stacks. Typical ones take 400 bytes: a tenth of a second of 64 CPUs at 99 a second is
-/// 250 KiB, of 2 CPUs at 10,000 a second 800 KiB.
+/// 250 KiB, of 2 CPUs at 10,000 a second 800 KiB. User space sets the size before loading.
 #[map]
-pub static SAMPLES: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+pub static SAMPLES: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
 /// Where a sample is put together: it is too large for a program's own stack.
 #[map]

@@ -7,8 +7,8 @@
 //! **It is not** a power meter: a figure is as good as the counter behind it, and says which that was.
 //!
 //! The modules are in the order of the data. Imports point only from later to earlier ones:
-//! [`units`] ← [`model`] ← ([`sources`], [`probes`], [`trace`], [`attribution`]) ← [`profile`] ←
-//! ([`record`], [`analyze`], [`report`]).
+//! [`units`] ← [`model`] ← ([`sources`], [`probes`], [`trace`], [`symbols`], [`attribution`]) ←
+//! [`profile`] ← ([`record`], [`analyze`], [`export`], [`report`]).
 
 pub mod units;
 
@@ -17,10 +17,12 @@ pub mod model;
 pub mod attribution;
 pub mod probes;
 pub mod sources;
+pub mod symbols;
 pub mod trace;
 
 pub mod profile;
 
 pub mod analyze;
+pub mod export;
 pub mod record;
 pub mod report;

@@ -75,6 +75,7 @@ fn session() -> Session {
             name: "rapl-powercap".to_owned(),
             provenance: Provenance::Measured,
             domains: vec![PACKAGE],
+            idle: Vec::new(),
             note: None,
         }],
         target: Target::Command { argv: vec!["make".to_owned()], pid: 100 },

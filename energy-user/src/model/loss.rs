@@ -12,6 +12,10 @@ pub struct Losses {
     pub cpu_time_ns: u64,
     /// Process events (fork, exec, exit, rename) not written because the ring buffer was full.
     pub events: u64,
+    /// Samples of stacks not written because their ring buffer was full, or too late to weigh.
+    pub samples: u64,
+    /// Mappings of code not told because a ring was full; addresses in them have no names.
+    pub mappings: u64,
     /// Switches that arrived after their window's edge had been charged to the thread before.
     pub late_switches: u64,
     /// Window edges at which the counters were read more than one window late.
@@ -26,11 +30,13 @@ pub struct Losses {
 
 impl Losses {
     /// Each loss with its name, in the order shown.
-    pub fn named(&self) -> [(&'static str, u64); 8] {
+    pub fn named(&self) -> [(&'static str, u64); 10] {
         [
             ("switches lost (log full)", self.switches),
             ("ns of CPU time charged to [lost]", self.cpu_time_ns),
             ("process events lost (ring full)", self.events),
+            ("samples lost", self.samples),
+            ("mappings lost", self.mappings),
             ("late switches", self.late_switches),
             ("late counter reads", self.late_ticks),
             ("domain windows without energy", self.energy_gaps),

@@ -66,6 +66,12 @@ impl Grid {
         MonotonicTime::from_nanos((at.nanos() / self.step.get() + 1) * self.step.get())
     }
 
+    /// The index of the window that `at` is in, in a recording that began at `start`.
+    pub fn index_between(self, start: MonotonicTime, at: MonotonicTime) -> u32 {
+        let since = at.since(self.line_at_or_before(start)).get();
+        u32::try_from(since / self.step.get()).unwrap_or(u32::MAX)
+    }
+
     /// The last line of the grid at or before `at`.
     pub const fn line_at_or_before(self, at: MonotonicTime) -> MonotonicTime {
         MonotonicTime::from_nanos(at.nanos() / self.step.get() * self.step.get())

@@ -1,16 +1,20 @@
 //! From the embedded object to attached programs, and the one handle to what they record.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use aya::maps::{Map, MapData, RingBuf};
-use aya::programs::{ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun};
+use aya::programs::{PerfEvent, ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use aya_log::EbpfLogger;
 use log::debug;
 use nix::unistd::geteuid;
 
 use super::events::decode;
+use super::mappings::{Mapped, MappingEvents};
+use super::samples::{self, StackSampled};
+use super::sampling::{self, SampledProcesses, Sampling, SamplingEvent};
 use super::switches::SwitchLog;
 use super::{CpuState, ProbeError, SwitchRecord, TaskEvent, offsets};
 
@@ -22,6 +26,7 @@ const SWITCH: &str = "sched_switch";
 const LIFECYCLE: [&str; 3] = ["sched_process_exec", "sched_process_exit", "task_rename"];
 const WITH_BTF: [&str; 3] = ["sched_process_fork", "cgroup_mkdir", "cgroup_attach_task"];
 const MARK: &str = "mark_running";
+const SAMPLE: &str = "cpu_sample";
 
 /// How to attach.
 #[derive(Clone, Debug)]
@@ -30,12 +35,14 @@ pub struct AttachOptions {
     pub log_shift: u32,
     /// Where the kernel's type information is.
     pub btf: PathBuf,
+    /// Whose stacks to sample; `None` for nobody's.
+    pub sampling: Option<Sampling>,
 }
 
 impl Default for AttachOptions {
     /// 65,536 records (1 MiB) per CPU: a tenth of a second at 650,000 switches a second.
     fn default() -> Self {
-        Self { log_shift: 16, btf: PathBuf::from("/sys/kernel/btf/vmlinux") }
+        Self { log_shift: 16, btf: PathBuf::from("/sys/kernel/btf/vmlinux"), sampling: None }
     }
 }
 
@@ -56,7 +63,18 @@ pub struct Probes {
     events: RingBuf<MapData>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     has_btf: bool,
+    stacks: Option<Stacks>,
 }
+
+/// What sampling needs besides the programs.
+struct Stacks {
+    samples: RingBuf<MapData>,
+    mappings: MappingEvents,
+    event: SamplingEvent,
+}
+
+/// The smallest ring buffer, where no stacks are wanted.
+const ONE_PAGE: u32 = 4096;
 
 impl Probes {
     /// Loads and attaches all programs. Needs `CAP_BPF` and `CAP_PERFMON`, or root.
@@ -65,11 +83,22 @@ impl Probes {
         let shift = options.log_shift.clamp(8, 20);
         let found = offsets::from_btf(&options.btf);
         let offsets = found.unwrap_or_default();
-        let mut ebpf = EbpfLoader::new()
+        let sampling = options.sampling.as_ref();
+        let whose = sampling.map(|sampling| &sampling.whose);
+        let all = u8::from(whose == Some(&SampledProcesses::All));
+        let inherit = u8::from(sampling.is_some_and(|sampling| sampling.inherit));
+        let launcher =
+            if whose == Some(&SampledProcesses::Launched) { std::process::id() } else { 0 };
+        let mut loader = EbpfLoader::new();
+        loader.map_max_entries("SAMPLES", sampling.map_or(ONE_PAGE, |s| ring_bytes(count, s)));
+        let mut ebpf = loader
             .btf(None)
             .verifier_log_level(VerifierLogLevel::STATS)
             .override_global("LOG_SHIFT", &shift, true)
             .override_global("OFFSETS", &offsets, true)
+            .override_global("SAMPLE_ALL", &all, true)
+            .override_global("INHERIT", &inherit, true)
+            .override_global("LAUNCHER", &launcher, true)
             .map_max_entries("CPU_LOGS", u32::from(count))
             .map_max_entries("SWITCHES", u32::from(count) << shift)
             .load(OBJECT)
@@ -82,8 +111,14 @@ impl Probes {
             .map_err(|error| failure("map a BPF ring buffer", &error.into()))?;
         // Without a logger installed there is nobody to tell.
         let logger = EbpfLogger::init(&mut ebpf).ok();
-        let mut probes = Self { ebpf, switches, events, logger, has_btf: found.is_some() };
+        let has_btf = found.is_some();
+        let mut probes = Self { ebpf, switches, events, logger, has_btf, stacks: None };
         probes.load(MARK)?;
+        if let Some(sampling) = sampling {
+            // Before the first mapping and the first sample.
+            sampling::choose(&mut probes.ebpf, sampling)
+                .map_err(|error| failure("fill a BPF map", &error.into()))?;
+        }
         // Task events first: a thread that the switch log shows has then announced itself.
         for name in LIFECYCLE.into_iter().chain(WITH_BTF.into_iter().filter(|_| found.is_some())) {
             if let Err(error) = probes.load(name).and_then(|()| probes.attach_to(name, name)) {
@@ -95,6 +130,9 @@ impl Probes {
         }
         probes.load(SWITCH)?;
         probes.attach_to(SWITCH, SWITCH)?;
+        if let Some(sampling) = sampling {
+            probes.stacks = Some(probes.sample(sampling.frequency)?);
+        }
         Ok(probes)
     }
 
@@ -127,6 +165,61 @@ impl Probes {
                 return Some(event);
             }
         }
+    }
+
+    /// What makes the samples; `None` where no stacks are sampled.
+    pub fn sampling_event(&self) -> Option<SamplingEvent> {
+        self.stacks.as_ref().map(|stacks| stacks.event)
+    }
+
+    /// The next sample, oldest first on each CPU; `None` when there is none for now.
+    pub fn next_sample(&mut self) -> Option<StackSampled> {
+        let stacks = self.stacks.as_mut()?;
+        loop {
+            let item = stacks.samples.next()?;
+            if let Some(sample) = samples::decode(&item) {
+                return Some(sample);
+            }
+        }
+    }
+
+    /// Hands every executable mapping made since the last call to `each`; none without sampling.
+    pub fn read_mappings(&mut self, each: impl FnMut(Mapped)) {
+        if let Some(stacks) = &mut self.stacks {
+            stacks.mappings.read(each);
+        }
+    }
+
+    /// Mappings lost because a ring was full.
+    pub fn lost_mappings(&self) -> u64 {
+        self.stacks.as_ref().map_or(0, |stacks| stacks.mappings.lost())
+    }
+
+    /// A descriptor that becomes readable when something happened that should not wait for the next
+    /// tick: a sampled process has become another program.
+    pub fn urgent_events(&self) -> io::Result<OwnedFd> {
+        self.events.as_fd().try_clone_to_owned()
+    }
+
+    /// Starts sampling.
+    fn sample(&mut self, frequency: u32) -> Result<Stacks, ProbeError> {
+        let samples = self.ebpf.take_map("SAMPLES").expect("the object has it");
+        let samples = RingBuf::try_from(samples)
+            .map_err(|error| failure("map a BPF ring buffer", &error.into()))?;
+        let online = aya::util::online_cpus()
+            .map_err(|(path, source)| ProbeError::System { path: path.to_owned(), source })?;
+        let mappings = MappingEvents::open(online)
+            .map_err(|error| failure("watch mappings", &ProgramError::IOError(error).into()))?;
+        let program: &mut PerfEvent = self
+            .ebpf
+            .program_mut(SAMPLE)
+            .expect("the object has this program")
+            .try_into()
+            .map_err(|error: ProgramError| failure("load a BPF program", &error.into()))?;
+        program.load().map_err(|error| failure("load a BPF program", &error.into()))?;
+        let event = sampling::attach(program, frequency)
+            .map_err(|error| failure("sample stacks", &error.into()))?;
+        Ok(Stacks { samples, mappings, event })
     }
 
     /// Passes on what the programs wanted to say, to the `log` crate's logger.
@@ -178,6 +271,13 @@ fn array<'a>(ebpf: &'a Ebpf, name: &str) -> &'a MapData {
         Some(Map::Array(data)) => data,
         _ => unreachable!("the object has the array {name}"),
     }
+}
+
+/// Room for twice the samples of the time between two readings, at a usual half kibibyte each.
+fn ring_bytes(cpus: u16, sampling: &Sampling) -> u32 {
+    let per_reading = u64::from(cpus) * u64::from(sampling.frequency).div_ceil(10) * 512;
+    let bytes = (2 * per_reading).next_power_of_two().clamp(1 << 20, 64 << 20);
+    u32::try_from(bytes).expect("at most 64 MiB")
 }
 
 /// The number of possible CPUs, from `/sys/devices/system/cpu/possible` (`0-3`, `0,2-5`).

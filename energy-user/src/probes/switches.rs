@@ -40,6 +40,8 @@ pub struct CpuState {
     pub lost_switches: u64,
     /// Process events lost on this CPU since recording began.
     pub lost_events: u64,
+    /// Samples of stacks lost on this CPU since recording began.
+    pub lost_samples: u64,
 }
 
 /// The switch log of all CPUs.
@@ -75,13 +77,14 @@ impl SwitchLog {
         // SAFETY: `log` lies in the mapping; words are read atomically.
         let read = |word: *mut u64| unsafe { AtomicU64::from_ptr(word) }.load(Ordering::Acquire);
         // SAFETY: the fields of a `CpuLog` in the mapping.
-        let (head_at, gap_at, next_at, dropped_at, lost_events_at) = unsafe {
+        let (head_at, gap_at, next_at, dropped_at, lost_events_at, lost_samples_at) = unsafe {
             (
                 &raw mut (*log).head,
                 &raw mut (*log).gap,
                 [&raw mut (*log).next[0], &raw mut (*log).next[1]],
                 &raw mut (*log).dropped,
                 &raw mut (*log).lost_events,
+                &raw mut (*log).lost_samples,
             )
         };
         let mut state = CpuState::default();
@@ -94,6 +97,7 @@ impl SwitchLog {
                 gap: read(gap_at) != 0,
                 lost_switches: read(dropped_at),
                 lost_events: read(lost_events_at),
+                lost_samples: read(lost_samples_at),
             };
             if read(head_at) == head {
                 return state;

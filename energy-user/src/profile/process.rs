@@ -3,9 +3,41 @@
 
 use std::collections::BTreeMap;
 
-use super::account::ThreadAccount;
+use super::account::{Profile, ThreadAccount};
+use super::name;
 use crate::model::{ThreadId, ThreadInfo};
 use crate::units::MonotonicTime;
+
+/// A process as outputs name it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProcessIdentity {
+    /// Process id.
+    pub pid: u32,
+    /// When its leader was created; `None` where the trace has no leader of it.
+    pub start: Option<MonotonicTime>,
+    /// What it is called: its command line, or the best that is known.
+    pub name: String,
+    /// Whether it is a target of the recording or descends from one.
+    pub target: bool,
+}
+
+impl Profile {
+    /// The process each thread belongs to.
+    pub fn process_of_each_thread(&self) -> BTreeMap<ThreadId, ProcessIdentity> {
+        let processes = Processes::new(&self.threads);
+        let identity = |info: &ThreadInfo| {
+            let key = processes.of(info);
+            let leader = processes.leader(key).unwrap_or(info);
+            ProcessIdentity {
+                pid: key.tgid,
+                start: key.start,
+                name: name::of_process(leader),
+                target: leader.target,
+            }
+        };
+        self.threads.iter().map(|(thread, account)| (*thread, identity(&account.info))).collect()
+    }
+}
 
 /// One process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,11 +1,19 @@
 //! From the probes to rows: drains task events and switch logs, and charges every CPU's time.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 
+use tokio::io::unix::AsyncFd;
+
+use super::RecordError;
+use super::address_space::{AddressSpaces, Place};
+use super::naming::{Unnamed, unnamed};
 use super::residency::ResidencyBook;
+use super::sample_book::SampleBook;
 use super::tasks::Tasks;
-use crate::model::{Grid, Residency, ThreadId};
-use crate::probes::{CpuState, Probes};
+use super::ticker::poll;
+use crate::model::{Grid, Residency, Stack, StackId, StackSample, ThreadId};
+use crate::probes::{CpuState, Probes, StackSampled, TaskChange, TaskEvent};
 use crate::units::{MonotonicTime, Nanoseconds};
 
 /// A switch is written down some nanoseconds after its time was read, or milliseconds where a
@@ -18,6 +26,8 @@ struct Seen {
     state: CpuState,
     /// Whether the CPU has ever switched: an offline one has not.
     alive: bool,
+    /// The address of the CPU's idle task, once that has left it.
+    idle: Option<u64>,
 }
 
 /// The probes, and the books they are drained into.
@@ -29,7 +39,21 @@ pub(super) struct Capture {
     cpus: Vec<Seen>,
     late_switches: u64,
     lost_time: Nanoseconds,
+    stacks: Option<Stacks>,
 }
+
+/// Sampled stacks, and where their code comes from.
+struct Stacks {
+    grid: Grid,
+    samples: SampleBook,
+    spaces: AddressSpaces,
+    /// Processes that have exited; their last samples may still be read.
+    exited: Vec<(MonotonicTime, u32)>,
+    late_samples: u64,
+}
+
+/// How long an exited process's mappings are kept.
+const AFTERLIFE: Nanoseconds = Nanoseconds::from_millis(2_000);
 
 impl Capture {
     /// Begins now: every running thread is known, and charged from the returned start.
@@ -45,6 +69,7 @@ impl Capture {
         let start = now();
         let cpus = vec![Seen::default(); usize::from(probes.cpus())];
         let book = ResidencyBook::new(grid, start);
+        let stacks = probes.sampling_event().map(|_| Stacks::new(grid));
         let mut capture = Self {
             probes,
             tasks,
@@ -53,6 +78,7 @@ impl Capture {
             cpus,
             late_switches: 0,
             lost_time: Nanoseconds::ZERO,
+            stacks,
         };
         for (cpu, state) in capture.catch_up() {
             capture.read_cpu(cpu, state, MonotonicTime::MAX);
@@ -101,6 +127,48 @@ impl Capture {
         self.book.take_before(window).into_iter().collect()
     }
 
+    /// The samples of all windows before `window`.
+    pub(super) fn take_samples_before(&mut self, window: u32) -> Vec<StackSample> {
+        self.stacks.as_mut().map_or_else(Vec::new, |stacks| stacks.samples.take_before(window))
+    }
+
+    /// The stacks that are new since the last call.
+    pub(super) fn take_new_stacks(&mut self) -> Vec<(StackId, Stack)> {
+        let Some(stacks) = &mut self.stacks else { return Vec::new() };
+        let objects = stacks.spaces.objects();
+        let new = stacks.samples.take_new();
+        new.into_iter().map(|(stack, places)| (stack, unnamed(&places, objects))).collect()
+    }
+
+    /// Ends the probes, and gives what is left to be named; `None` where no stacks were sampled.
+    pub(super) fn into_stacks(self) -> Option<Unnamed> {
+        self.stacks.map(|stacks| Unnamed { samples: stacks.samples, spaces: stacks.spaces })
+    }
+
+    /// A descriptor that becomes readable when [`Self::read_urgent`] should be called.
+    pub(super) fn urgent_events(&self) -> Result<AsyncFd<OwnedFd>, RecordError> {
+        self.probes
+            .urgent_events()
+            .and_then(poll)
+            .map_err(|source| RecordError::System { what: "wait for BPF events", source })
+    }
+
+    /// Makes a process a target that was just launched.
+    pub(super) fn add_root(&mut self, tgid: u32) {
+        self.tasks.add_root(tgid);
+    }
+
+    /// Samples lost so far, or too late to be given a weight.
+    pub(super) fn lost_samples(&self) -> u64 {
+        let late = self.stacks.as_ref().map_or(0, |stacks| stacks.late_samples);
+        late + self.cpus.iter().map(|seen| seen.state.lost_samples).sum::<u64>()
+    }
+
+    /// Takes note of what cannot wait for the next tick.
+    pub(super) fn read_urgent(&mut self) {
+        self.catch_up();
+    }
+
     /// Switches lost so far, on all CPUs.
     pub(super) fn lost_switches(&self) -> u64 {
         self.cpus.iter().map(|seen| seen.state.lost_switches).sum()
@@ -126,14 +194,33 @@ impl Capture {
     fn catch_up(&mut self) -> Vec<(u16, CpuState)> {
         let states = (0..self.probes.cpus()).map(|cpu| (cpu, self.probes.cpu_state(cpu))).collect();
         while let Some(event) = self.probes.next_event() {
+            let change = self.stacks.is_some().then(|| event.clone());
             self.tasks.apply(event);
+            if let (Some(stacks), Some(event)) = (&mut self.stacks, change) {
+                stacks.follow(&event, &self.tasks);
+            }
         }
         states
     }
 
+    /// Takes the samples that have come. After [`Self::catch_up`]: mappings belong to the program
+    /// that a process has become by then.
+    fn read_samples(&mut self) {
+        let Some(stacks) = &mut self.stacks else { return };
+        self.probes.read_mappings(|mapped| stacks.spaces.add(&mapped));
+        while let Some(sample) = self.probes.next_sample() {
+            if sample.at >= self.start {
+                let charged_to = self.book.charged_to(sample.cpu);
+                stacks.take(&sample, self.start, charged_to);
+            }
+        }
+    }
+
     /// Charges every CPU up to `line` at least, and to `limit` at most.
     fn read_to(&mut self, line: MonotonicTime, limit: MonotonicTime) {
-        for (cpu, state) in self.catch_up() {
+        let states = self.catch_up();
+        self.read_samples();
+        for (cpu, state) in states {
             self.read_cpu(cpu, state, limit);
             if self.cpus[usize::from(cpu)].alive && self.book.charged_to(cpu) < line {
                 self.charge_running(cpu, line, limit);
@@ -143,11 +230,14 @@ impl Capture {
 
     /// Charges all that `cpu` had written down at `state`, as far as `limit`.
     fn read_cpu(&mut self, cpu: u16, state: CpuState, limit: MonotonicTime) {
-        let Self { probes, tasks, book, late_switches, lost_time, start, .. } = self;
+        let Self { probes, tasks, book, late_switches, lost_time, start, stacks, .. } = self;
         let seen = &mut self.cpus[usize::from(cpu)];
         seen.state = state;
         probes.read_switches(cpu, &state, |switch| {
             seen.alive = true;
+            if switch.tid == 0 {
+                seen.idle = Some(switch.address);
+            }
             let from = book.charged_to(cpu);
             if switch.end < from {
                 // Before the start, or its time was charged already to the thread that left.
@@ -165,6 +255,9 @@ impl Capture {
             loop {
                 let (thread, until) = tasks.resolve(switch.address, switch.tid, reached, end);
                 let ends_here = until >= end;
+                if let Some(stacks) = stacks {
+                    stacks.samples.charge(cpu, thread, reached, until.min(end));
+                }
                 book.charge(cpu, thread, until.min(end), ends_here && switched);
                 if ends_here {
                     return;
@@ -176,13 +269,17 @@ impl Capture {
 
     /// Charges whoever runs on `cpu` since its last switch, up to `line`.
     fn charge_running(&mut self, cpu: u16, line: MonotonicTime, limit: MonotonicTime) {
-        let state = self.cpus[usize::from(cpu)].state;
+        let Seen { state, idle, .. } = self.cpus[usize::from(cpu)];
         let from = self.book.charged_to(cpu);
         if state.gap {
             self.lost_time += line.since(from);
             return self.book.charge(cpu, ThreadId::LOST, line, false);
         }
-        let known = state.running.and_then(|address| Some((address, self.tasks.tid_at(address)?)));
+        let known = state.running.and_then(|address| {
+            // No interrupt may wake an idle CPU only to hear that it is idle.
+            let tid = if idle == Some(address) { 0 } else { self.tasks.tid_at(address)? };
+            Some((address, tid))
+        });
         let Some((address, tid)) = known else {
             // It has not left a CPU since recording began, so only the CPU itself can tell.
             self.probes.mark(cpu);
@@ -192,8 +289,65 @@ impl Capture {
         let mut reached = from;
         while reached < line {
             let (thread, until) = self.tasks.resolve(address, tid, reached, line);
+            if let Some(stacks) = &mut self.stacks {
+                stacks.samples.charge(cpu, thread, reached, until.min(line));
+            }
             self.book.charge(cpu, thread, until.min(line), false);
             reached = until;
         }
+    }
+}
+
+impl Stacks {
+    fn new(grid: Grid) -> Self {
+        Self {
+            grid,
+            samples: SampleBook::default(),
+            spaces: AddressSpaces::default(),
+            exited: Vec::new(),
+            late_samples: 0,
+        }
+    }
+
+    /// Follows what becomes of processes, as far as their code is concerned.
+    fn follow(&mut self, event: &TaskEvent, tasks: &Tasks) {
+        match event.change {
+            TaskChange::Fork { tid, tgid, parent_tgid, .. } if tid == tgid => {
+                self.exited.retain(|(_, gone)| *gone != tgid);
+                self.spaces.fork(parent_tgid, tgid);
+            }
+            TaskChange::Exec { tgid, .. } if tasks.is_sampled(tgid) => self.spaces.exec(tgid),
+            TaskChange::Exit { tid, tgid, .. } if tid == tgid => {
+                self.exited.push((event.at, tgid));
+            }
+            _ => {}
+        }
+        let spaces = &mut self.spaces;
+        self.exited.retain(|(at, tgid)| {
+            let kept = event.at.since(*at) < AFTERLIFE;
+            if !kept {
+                spaces.forget(*tgid);
+            }
+            kept
+        });
+    }
+
+    /// Takes a sample, unless its time on the CPU has been charged already.
+    fn take(&mut self, sample: &StackSampled, start: MonotonicTime, charged_to: MonotonicTime) {
+        if sample.at < charged_to {
+            self.late_samples += 1;
+            return;
+        }
+        let spaces = &mut self.spaces;
+        // All but the innermost are return addresses: the call is just before.
+        let called = |(index, address): (usize, &u64)| address - u64::from(index > 0);
+        let user = sample.user.iter().enumerate().map(called).rev();
+        let kernel = sample.kernel.iter().enumerate().map(called).rev();
+        let places = user
+            .map(|address| spaces.place(sample.tgid, address))
+            .chain(kernel.map(Place::Kernel))
+            .collect();
+        let window = self.grid.index_between(start, sample.at);
+        self.samples.add(sample.cpu, sample.at, window, places);
     }
 }

@@ -1,11 +1,16 @@
 //! Recording: drives the probes and the energy sources into a trace, and divides nothing.
 
+mod address_space;
 mod capture;
+mod ending;
 mod energy;
+mod naming;
+mod objects;
 mod privileges;
 mod procfs;
 mod recorder;
 mod residency;
+mod sample_book;
 mod target;
 mod tasks;
 mod ticker;
@@ -18,7 +23,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::probes::{Account, ProbeError};
+use crate::probes::{Account, ProbeError, SampledProcesses, Sampling};
 use crate::sources::SourceError;
 use crate::trace::{Existing, Owner, Session, TraceError, TraceSize};
 use crate::units::Nanoseconds;
@@ -61,12 +66,27 @@ pub struct RecordOptions {
     pub powercap_root: Option<PathBuf>,
     /// Whether to estimate even where counters can be read.
     pub model_only: bool,
+    /// Samples of stacks a second on each CPU; `None` for no stacks.
+    pub frequency: Option<u32>,
     /// Binary logarithm of the switch log's records per CPU.
     pub log_shift: u32,
     /// Where the kernel's type information is, instead of `/sys/kernel/btf/vmlinux`.
     pub btf: Option<PathBuf>,
     /// The options as given, for the trace.
     pub given: BTreeMap<String, String>,
+}
+
+impl RecordOptions {
+    /// Whose stacks are sampled, and how often.
+    fn sampling(&self) -> Option<Sampling> {
+        let whose = match &self.target {
+            TargetChoice::All => SampledProcesses::All,
+            TargetChoice::Pids(pids) => SampledProcesses::Tgids(pids.clone()),
+            TargetChoice::Command(_) => SampledProcesses::Launched,
+        };
+        let frequency = self.frequency?;
+        Some(Sampling { frequency, whose, inherit: self.inherit })
+    }
 }
 
 /// How a recording is going, for whoever watches.

@@ -3,19 +3,16 @@
 use std::collections::VecDeque;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::ExitStatus;
 
 use log::debug;
-use nix::sys::signal::{Signal as Received, kill};
-use nix::unistd::Pid;
-use tokio::process::Child;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use nix::sys::signal::Signal as Received;
 use tokio::sync::oneshot;
 
 use super::capture::Capture;
+use super::ending::{Ending, Signals, Stop, launch_or_watch};
 use super::energy::Energy;
 use super::procfs::{Procfs, unified_cgroups};
-use super::target::{Watched, check_command, check_pids, launch};
+use super::target::{check_command, check_pids};
 use super::tasks::{Roots, Tasks};
 use super::ticker::Ticker;
 use super::writing::Writing;
@@ -26,34 +23,13 @@ use crate::model::{
 use crate::probes::{AttachOptions, Probes, monotonic_now, sees_host_pids, suspended, wall_now};
 use crate::sources::{HostFacts, SourceOptions, discover};
 use crate::trace::{
-    Batch, BpfCost, Clock, Host, Session, SessionState, SourceInfo, Target, TraceWriter,
+    Batch, BpfCost, Clock, Host, SamplingInfo, Session, SessionState, SourceInfo, Target,
+    TraceWriter,
 };
 use crate::units::{MonotonicTime, Nanoseconds, WallTime};
 
 /// Parts are sealed this often at the latest, so that at most this much is lost to `kill -9`.
 const SEAL_EVERY: Nanoseconds = Nanoseconds::from_millis(900);
-
-/// Why recording stopped.
-#[derive(Debug)]
-enum Stop {
-    Duration,
-    Signal(Received),
-    CommandExited(ExitStatus),
-    TargetsGone,
-    WritingFailed,
-}
-
-impl Stop {
-    fn in_words(&self) -> String {
-        match self {
-            Self::Duration => "duration reached".to_owned(),
-            Self::Signal(signal) => format!("interrupted ({signal})"),
-            Self::CommandExited(_) => "command exited".to_owned(),
-            Self::TargetsGone => "all targets exited".to_owned(),
-            Self::WritingFailed => "the trace could not be written".to_owned(),
-        }
-    }
-}
 
 /// Records until the target ends, the duration is over, or a signal comes; see [`RecordOptions`].
 /// Must run on a current-thread tokio runtime with I/O enabled: capabilities are per thread.
@@ -81,12 +57,20 @@ pub async fn record(
         force_model: options.model_only,
     };
     let mut energy = Energy::new(discover(&source_options, &facts))?;
-    let mut attach = AttachOptions { log_shift: options.log_shift, ..AttachOptions::default() };
+    let mut attach = AttachOptions {
+        log_shift: options.log_shift,
+        sampling: options.sampling(),
+        ..AttachOptions::default()
+    };
     if let Some(btf) = &options.btf {
         attach.btf.clone_from(btf);
     }
     let probes = Probes::attach(&attach)?;
     let mut session = new_session(options, &facts, energy.describe());
+    session.sampling = options
+        .frequency
+        .zip(probes.sampling_event())
+        .map(|(frequency, event)| SamplingInfo { frequency, event: event.name().to_owned() });
     // Handlers first: once there is a trace, an interrupt ends the recording properly.
     let mut signals = Signals::new()?;
     let writer = TraceWriter::create(&options.output, options.existing, options.owner, &session)?;
@@ -136,86 +120,6 @@ pub async fn record(
     recorder.complete(session, &stop)
 }
 
-/// What ends the recording by itself.
-enum Ending {
-    Command(Box<Child>),
-    Processes(Watched),
-    Nothing,
-}
-
-impl Ending {
-    fn command_pid(&self) -> u32 {
-        match self {
-            Self::Command(child) => child.id().unwrap_or_default(),
-            _ => 0,
-        }
-    }
-
-    /// Passes on to the command a signal that only the recorder got, and that is meant for both.
-    fn pass_on(&self, signal: Received) {
-        let Self::Command(child) = self else { return };
-        if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
-            // It may just have exited, which is as well.
-            let _ = kill(Pid::from_raw(pid), signal);
-        }
-    }
-
-    async fn wait(&mut self) -> Result<Stop, RecordError> {
-        match self {
-            Self::Command(child) => child
-                .wait()
-                .await
-                .map(Stop::CommandExited)
-                .map_err(|source| RecordError::System { what: "wait for the command", source }),
-            Self::Processes(watched) => {
-                watched.all_gone().await;
-                Ok(Stop::TargetsGone)
-            }
-            Self::Nothing => std::future::pending().await,
-        }
-    }
-}
-
-fn launch_or_watch(options: &RecordOptions, capture: &mut Capture) -> Result<Ending, RecordError> {
-    match &options.target {
-        TargetChoice::All => Ok(Ending::Nothing),
-        TargetChoice::Pids(pids) => Ok(Ending::Processes(Watched::new(pids)?)),
-        TargetChoice::Command(argv) => {
-            let child = launch(argv, options.account.as_ref())?;
-            capture.tasks().add_root(child.id().unwrap_or_default());
-            Ok(Ending::Command(Box::new(child)))
-        }
-    }
-}
-
-/// The signals that end a recording.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, RecordError> {
-        let listen = |kind| {
-            signal(kind).map_err(|source| RecordError::System { what: "handle signals", source })
-        };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Received {
-        tokio::select! {
-            _ = self.interrupt.recv() => Received::SIGINT,
-            _ = self.terminate.recv() => Received::SIGTERM,
-            _ = self.hangup.recv() => Received::SIGHUP,
-        }
-    }
-}
-
 struct Recorder {
     grid: Grid,
     start: MonotonicTime,
@@ -247,6 +151,7 @@ impl Recorder {
         progress: &mut impl FnMut(Progress),
     ) -> Result<Stop, RecordError> {
         let ticker = Ticker::new(self.grid, self.start)?;
+        let urgent = self.capture.urgent_events()?;
         let mut interrupted = false;
         loop {
             let duration_over = async {
@@ -261,6 +166,12 @@ impl Recorder {
             tokio::select! {
                 biased;
                 ticks = ticker.tick() => self.tick(ticks?, ticker.step(), progress),
+                ready = urgent.readable() => {
+                    if let Ok(mut ready) = ready {
+                        ready.clear_ready();
+                    }
+                    self.capture.read_urgent();
+                }
                 stop = ending.wait() => return stop,
                 signal = signals.next() => {
                     // A first Ctrl-C at the terminal reaches the command too, which then ends the
@@ -312,12 +223,13 @@ impl Recorder {
     fn seal(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         batch.threads = self.capture.tasks().take_changed();
+        batch.stacks = self.capture.take_new_stacks();
         self.writing.send(batch);
     }
 
     /// Moves every window that ends at or before `line` into the batch.
     fn write_windows_to(&mut self, line: MonotonicTime) {
-        let mut rows = self.capture.take_before(self.window_index(line));
+        let mut rows = self.capture.take_before(self.grid.index_between(self.start, line));
         loop {
             let end = self.grid.line_after(self.window_start(self.next_window));
             if end > line {
@@ -357,6 +269,7 @@ impl Recorder {
         self.batch.windows.push(window);
         self.batch.energy.extend(samples);
         self.batch.residency.extend(residency);
+        self.batch.samples.extend(self.capture.take_samples_before(window.index + 1));
         self.next_window += 1;
     }
 
@@ -366,11 +279,6 @@ impl Recorder {
         }
         let step = Nanoseconds::new(self.grid.step().get() * u64::from(index));
         self.grid.line_at_or_before(self.start) + step
-    }
-
-    fn window_index(&self, at: MonotonicTime) -> u32 {
-        let first = self.grid.line_at_or_before(self.start);
-        u32::try_from(at.since(first).get() / self.grid.step().get()).unwrap_or(u32::MAX)
     }
 
     fn running(&self, now: MonotonicTime) -> Progress {
@@ -418,8 +326,10 @@ impl Recorder {
             session.exit_code =
                 status.code().or_else(|| status.signal().map(|signal| 128 + signal));
         }
-        // The kernel unloads the programs before the disk is waited for.
-        drop(self.capture);
+        // The kernel unloads the programs before names are looked for and the disk is waited for.
+        if let Some(stacks) = self.capture.into_stacks() {
+            self.writing.send(Batch { stacks: stacks.named(), ..Batch::default() });
+        }
         let size = self.writing.finish(&session)?;
         Ok(Recording { session, size })
     }
@@ -429,6 +339,8 @@ impl Recorder {
             switches: self.capture.lost_switches(),
             cpu_time_ns: self.capture.lost_time().get(),
             events: self.capture.lost_events(),
+            samples: self.capture.lost_samples(),
+            mappings: self.capture.probes().lost_mappings(),
             late_switches: self.capture.late_switches(),
             unnamed_threads: self.capture.tasks().unnamed(),
             ..self.losses

@@ -110,6 +110,12 @@ impl Tasks {
         self.roots.tgids.insert(tgid);
     }
 
+    /// Whether stacks of a process are sampled: of targets, and of all where there are none.
+    pub(super) fn is_sampled(&self, tgid: u32) -> bool {
+        self.roots.tgids.is_empty()
+            || self.processes.get(&tgid).is_some_and(|process| process.target)
+    }
+
     /// Threads whose name was never learnt.
     pub(super) fn unnamed(&self) -> u64 {
         self.unnamed
@@ -416,7 +422,13 @@ impl Tasks {
         if self.processes.contains_key(&tgid) {
             return;
         }
-        let Some(facts) = self.procfs.process(tgid) else { return };
+        let Some(facts) = self.procfs.process(tgid) else {
+            // Without type information a short-lived target is seen no sooner than at its exec.
+            if self.roots.tgids.contains(&tgid) {
+                self.processes.insert(tgid, Process { target: true, ..Process::default() });
+            }
+            return;
+        };
         let inherited = self.roots.inherit
             && self.processes.get(&facts.parent_tgid).is_some_and(|parent| parent.target);
         let target = self.roots.tgids.contains(&tgid) || inherited;

@@ -28,7 +28,9 @@ pub use directory::Owner;
 pub use listing::Finding;
 pub use place::Existing;
 pub use reader::{Ending, TraceReader};
-pub use session::{BpfCost, Clock, Host, IdlePower, Session, SessionState, SourceInfo, Target};
+pub use session::{
+    BpfCost, Clock, Host, IdlePower, SamplingInfo, Session, SessionState, SourceInfo, Target,
+};
 pub use tables::ColumnError;
 pub use writer::{Batch, TraceSize, TraceWriter};
 

@@ -47,6 +47,8 @@ pub struct Session {
     pub losses: Losses,
     /// The cost of the BPF programs, where the kernel counts it.
     pub bpf: Option<BpfCost>,
+    /// How stacks were sampled; `None` where they were not.
+    pub sampling: Option<SamplingInfo>,
 }
 
 impl Session {
@@ -79,6 +81,7 @@ impl Default for Session {
             exit_code: None,
             losses: Losses::default(),
             bpf: None,
+            sampling: None,
         }
     }
 }
@@ -178,6 +181,16 @@ pub enum Target {
         /// Its process id.
         pid: u32,
     },
+}
+
+/// How stacks were sampled.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SamplingInfo {
+    /// Samples a second on each CPU.
+    pub frequency: u32,
+    /// What made them: `cycles` of the hardware, or the kernel's `cpu-clock`.
+    pub event: String,
 }
 
 /// What our BPF programs cost, from `kernel.bpf_stats_enabled`.

@@ -4,6 +4,7 @@
 
 mod energy;
 mod power;
+pub mod scale;
 mod share;
 mod time;
 

@@ -145,6 +145,13 @@ pub(crate) struct RecordArguments {
     #[arg(short, long, value_name = "TIME", allow_negative_numbers = true, value_parser = positive_time,
         help_heading = "Measuring")]
     pub(crate) duration: Option<Nanoseconds>,
+    /// Samples of the targets' stacks a second on each CPU, 1 to 10000
+    #[arg(short = 'F', long = "freq", value_name = "HZ", default_value_t = 99,
+        value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Measuring")]
+    pub(crate) frequency: u32,
+    /// Sample no stacks: no functions, and no CPU is woken to be sampled
+    #[arg(long, conflicts_with = "frequency", help_heading = "Measuring")]
+    pub(crate) no_stacks: bool,
     /// Where the trace goes: a directory; an older trace there is kept as DIR.old
     #[arg(
         short,

@@ -32,6 +32,7 @@ pub(crate) fn run(arguments: &RecordArguments, color: Color) -> anyhow::Result<S
         existing: if arguments.force { Existing::Overwrite } else { Existing::KeepAsOld },
         owner: account.as_ref().map(|account| Owner { uid: account.uid, gid: account.gid }),
         account: account.filter(|_| !arguments.target.as_root),
+        frequency: (!arguments.no_stacks).then_some(arguments.frequency),
         given: given(arguments),
         ..measure_options(&arguments.measure)
     };
@@ -71,6 +72,7 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
         account: None,
         powercap_root: arguments.powercap_root.clone(),
         model_only: arguments.source == SourceChoice::Model,
+        frequency: None,
         log_shift: arguments.log_records,
         btf: arguments.btf.clone(),
         given: BTreeMap::new(),

@@ -1,0 +1,128 @@
+//! The list of formats, with their names and the endings of their files.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use super::{Csv, Exporter, Firefox, Flamegraph, Folded, Pprof, Speedscope};
+
+/// A format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Format {
+    /// A flame graph as an SVG, see [`Flamegraph`].
+    Flamegraph,
+    /// Folded stacks, see [`Folded`].
+    Folded,
+    /// A profile of speedscope, see [`Speedscope`].
+    Speedscope,
+    /// A profile of pprof, see [`Pprof`].
+    Pprof,
+    /// A profile of the Firefox Profiler, see [`Firefox`].
+    Firefox,
+    /// Energy over time as a table, see [`Csv`].
+    Csv,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 6] =
+        [Self::Pprof, Self::Firefox, Self::Speedscope, Self::Folded, Self::Flamegraph, Self::Csv];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Flamegraph => "flamegraph",
+            Self::Folded => "folded",
+            Self::Speedscope => "speedscope",
+            Self::Pprof => "pprof",
+            Self::Firefox => "firefox",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// What its files are called by; the first is the usual one.
+    const fn endings(self) -> &'static [&'static str] {
+        match self {
+            Self::Flamegraph => &[".svg"],
+            Self::Folded => &[".folded", ".collapsed"],
+            Self::Speedscope => &[".speedscope.json", ".speedscope"],
+            Self::Pprof => &[".pb.gz", ".pprof"],
+            Self::Firefox => &[".firefox.json", ".json.gz", ".json"],
+            Self::Csv => &[".csv"],
+        }
+    }
+
+    /// Whether a terminal can show it.
+    pub const fn is_text(self) -> bool {
+        !matches!(self, Self::Pprof)
+    }
+
+    /// The format a file is in by its name, where that tells.
+    pub fn of_path(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.to_lowercase();
+        let matching = |format: Self| {
+            let endings = format.endings().iter().filter(|ending| name.ends_with(**ending));
+            endings.map(|ending| (ending.len(), format)).max()
+        };
+        Self::ALL.into_iter().filter_map(matching).max().map(|(_, format)| format)
+    }
+
+    /// What writes it, with its default choices.
+    pub fn exporter(self) -> Box<dyn Exporter> {
+        match self {
+            Self::Flamegraph => Box::new(Flamegraph::default()),
+            Self::Folded => Box::new(Folded),
+            Self::Speedscope => Box::new(Speedscope),
+            Self::Pprof => Box::new(Pprof),
+            Self::Firefox => Box::new(Firefox),
+            Self::Csv => Box::new(Csv),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no format of ours.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{0:?} is no export format: choose {names}", names = names())]
+pub struct ParseFormatError(String);
+
+fn names() -> String {
+    Format::ALL.map(Format::name).join(", ")
+}
+
+impl FromStr for Format {
+    type Err = ParseFormatError;
+    fn from_str(name: &str) -> Result<Self, ParseFormatError> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.name() == name)
+            .ok_or_else(|| ParseFormatError(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_is_known_by_its_name_and_by_the_longest_ending_of_a_file() {
+        for format in Format::ALL {
+            assert_eq!(format.name().parse(), Ok(format));
+            for ending in format.endings() {
+                let file = format!("a.build{ending}");
+                assert_eq!(Format::of_path(Path::new(&file)), Some(format), "{file}");
+            }
+        }
+        assert_eq!(Format::of_path(Path::new("out/BUILD.SVG")), Some(Format::Flamegraph));
+        assert_eq!(Format::of_path(Path::new("build")), None);
+        let message = "gif".parse::<Format>().unwrap_err().to_string();
+        assert!(message.contains("choose pprof, firefox, speedscope, folded, flamegraph, csv"));
+    }
+}

@@ -1,0 +1,73 @@
+//! What every export says about its figures: how much, in how long, and whether it was measured.
+
+use crate::model::Provenance;
+use crate::profile::{Profile, Targets};
+use crate::units::scale;
+
+/// What was recorded, in a few words.
+pub(super) fn target(profile: &Profile) -> String {
+    match &profile.facts.targets {
+        Targets::All => profile.facts.hostname.clone(),
+        Targets::Pids(pids) => {
+            let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
+            format!("pid {}", pids.join(", "))
+        }
+        Targets::Command { argv, .. } => argv.join(" "),
+    }
+}
+
+/// `ESTIMATED` or `ASSUMED` where any figure is not measured.
+pub(super) fn warning(profile: &Profile) -> Option<String> {
+    match profile.provenance()? {
+        kind @ (Provenance::Estimated | Provenance::Assumed) => Some(kind.name().to_uppercase()),
+        Provenance::Measured | Provenance::Attributed => None,
+    }
+}
+
+/// The whole energy with its error, its duration and power.
+pub(super) fn total(profile: &Profile) -> String {
+    let measured = profile.total().measured;
+    let Some(kind) = profile.provenance() else {
+        return format!("energy unknown in all of {}", scale::duration(profile.span.duration));
+    };
+    format!(
+        "{} {} {kind} in {}, {} on average",
+        scale::energy(measured),
+        scale::plus_minus(profile.total_error().half_width_95()),
+        scale::duration(profile.span.duration),
+        scale::power(measured.joules() / profile.span.duration),
+    )
+}
+
+/// Where the energy that is in no stack went.
+pub(super) fn ledger(profile: &Profile) -> String {
+    let ledger = profile.total();
+    format!(
+        "{} attributed to threads, {} idle, {} unattributed",
+        scale::energy(ledger.attributed),
+        scale::energy(ledger.idle),
+        scale::energy(ledger.unattributed),
+    )
+}
+
+/// All of it, in sentences, for formats with room for comments.
+pub(super) fn comments(profile: &Profile) -> Vec<String> {
+    let used = |name: &str| profile.domains.values().any(|account| account.source == name);
+    let notes = profile.facts.sources.iter().filter(|source| used(&source.name));
+    let warning = warning(profile)
+        .map(|kind| format!("{kind}: no counter stands behind some or all of these joules."));
+    let described = [
+        format!("{}: {}", target(profile), total(profile)),
+        format!("Of that: {}.", ledger(profile)),
+        format!(
+            "{} on {}, {}, Linux {}; {}",
+            profile.facts.tool,
+            profile.facts.hostname,
+            profile.facts.cpu_model,
+            profile.facts.kernel,
+            profile.facts.ending
+        ),
+    ];
+    let notes = notes.filter_map(|source| source.note.clone());
+    warning.into_iter().chain(described).chain(notes).collect()
+}
