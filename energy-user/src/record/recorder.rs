@@ -246,8 +246,9 @@ impl Recorder {
                 }
             };
             tokio::select! {
+                // What ends the recording comes first: where ticks come faster than they can be dealt
+                // with, there is always one more.
                 biased;
-                ticks = ticker.tick() => self.tick(ticks?, ticker.step(), progress),
                 stop = ending.wait() => return stop,
                 name = signals.next() => {
                     // A first Ctrl-C at the terminal reaches the command too, which then ends the
@@ -260,6 +261,7 @@ impl Recorder {
                 }
                 _ = &mut failure => return Ok(Stop::WritingFailed),
                 () = duration_over => return Ok(Stop::Duration),
+                ticks = ticker.tick() => self.tick(ticks?, ticker.step(), progress),
             }
         }
     }
