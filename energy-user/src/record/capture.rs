@@ -125,9 +125,8 @@ impl Capture {
     /// thread is in those records that has not announced itself.
     fn catch_up(&mut self) -> Vec<(u16, CpuState)> {
         let states = (0..self.probes.cpus()).map(|cpu| (cpu, self.probes.cpu_state(cpu))).collect();
-        while let Some(event) = self.probes.next_event() {
-            self.tasks.apply(event);
-        }
+        let Self { probes, tasks, .. } = self;
+        tasks.apply_all(|| probes.next_event());
         states
     }
 

@@ -4,6 +4,7 @@ mod capture;
 mod energy;
 mod privileges;
 mod procfs;
+mod programs;
 mod recorder;
 mod residency;
 mod target;
