@@ -1,15 +1,17 @@
 //! Every nanosecond of every CPU is charged once, to the thread that the kernel says ran.
 
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
-
-use rustix::process::{Pid, setpriority_process};
 
 use crate::support::energy_prof::Place;
 use crate::support::load::{
     Program, Worker, cpus, everyone, pin, ping_pong, spin, stolen, thread_cpu_time, tid,
 };
-use crate::support::recorded::{Recorded, stop};
+use crate::support::recorded::{Recorded, skipped, stop};
 
 /// Records the whole machine through a quiet and a busy stretch, and checks that time closes.
 fn time_closes_with(window: &str, duration: &str, quiet: Duration) {
@@ -178,30 +180,36 @@ impl BusySecond {
 
 #[test]
 fn a_thread_that_never_leaves_its_cpu_is_charged_in_every_window() {
+    let [cpu, _, ..] = cpus()[..] else {
+        return skipped("it would leave the recorder no CPU");
+    };
     let place = Place::new();
-    let cpu = cpus()[0];
+    let enough = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&enough);
     let worker = Worker::new("steady", move || {
         pin(cpu);
-        // Others get a hundredth of the CPU at most, so that it stays there for long.
-        setpriority_process(Pid::from_raw(tid().cast_signed()), -20).unwrap();
-        spin(Duration::from_millis(2500));
+        while !told.load(Ordering::Relaxed) {}
     });
+    // Above all others, who get a twentieth of each second at most.
+    let tid = worker.tid().to_string();
+    let above = Command::new("chrt").args(["-f", "-p", "1", &tid]).status();
+    if !above.is_ok_and(|status| status.success()) {
+        return skipped("no real-time scheduling here");
+    }
     // It runs before recording begins, and still does when that ends.
     worker.begin();
-    thread::sleep(Duration::from_millis(100));
     place.recorded(&["-q", "--window", "10ms", "-d", "1s"], &["-a"]);
+    enough.store(true, Ordering::Relaxed);
+    worker.wait();
     let recorded = Recorded::of(&place);
     recorded.assert_time_closes();
     let (thread, info) = recorded.thread(worker.tid());
     assert_eq!(info.comm, "steady");
-    let of_thread = || recorded.residency.iter().filter(|row| row.thread == thread);
-    let windows: Vec<u32> = of_thread().map(|row| row.window).collect();
-    let missing: Vec<_> =
-        recorded.windows.iter().filter(|window| !windows.contains(&window.index)).collect();
-    assert!(missing.len() <= recorded.windows.len() / 20, "not charged in {missing:?}");
-    let whole = of_thread().filter(|row| row.switches == 0 && row.oncpu.get() == 10_000_000);
-    assert!(whole.count() >= 10, "{:?}", of_thread().collect::<Vec<_>>());
-    let wall: u64 = recorded.windows.iter().map(|window| window.length().get()).sum();
-    let share = recorded.spent(thread).oncpu.as_secs_f64() * 1e9 / wall as f64;
-    assert!(share >= 0.9, "{share}");
+    let rows = || recorded.residency.iter().filter(|row| row.thread == thread);
+    let present: BTreeSet<u32> = rows().map(|row| row.window).collect();
+    let windows = recorded.windows.len();
+    assert!(present.len() >= windows - windows / 20, "only in {} of {windows}", present.len());
+    // In most of them it had the CPU from edge to edge.
+    let unbroken = rows().filter(|row| row.switches == 0 && row.oncpu.get() == 10_000_000).count();
+    assert!(unbroken >= windows / 4, "{unbroken} of {windows}");
 }

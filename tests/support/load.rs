@@ -47,10 +47,10 @@ impl Program {
         self.told(&cpu_time.as_micros().to_string())
     }
 
-    /// Uses this much CPU time, and then becomes `next`, which uses as much. It is not the
+    /// Uses this much CPU time, and then becomes `next`, which uses its own. It is not the
     /// process's first thread that does so, as the test harness has threads of its own.
-    pub(crate) fn spinning_then(&self, cpu_time: Duration, next: &Self) -> Command {
-        self.told(&format!("{} {}", cpu_time.as_micros(), next.path()))
+    pub(crate) fn spinning_then(&self, cpu_time: Duration, next: &Self, then: Duration) -> Command {
+        self.told(&format!("{} {} {}", cpu_time.as_micros(), then.as_micros(), next.path()))
     }
 
     /// What a shell is to be told so that it does the same as [`Self::spinning`].
@@ -80,13 +80,13 @@ fn a_program_uses_the_cpu_time_it_is_told_to() {
 }
 
 fn follow(told: &str) {
-    let (micros, next) =
-        told.split_once(' ').map_or((told, None), |(time, path)| (time, Some(path)));
-    let cpu_time = Duration::from_micros(micros.parse().unwrap());
-    spin(cpu_time);
-    if let Some(next) = next {
-        let next = Program { path: PathBuf::from(next) };
-        panic!("{}", next.spinning(cpu_time).exec());
+    let mut words = told.splitn(3, ' ');
+    let mut next = || words.next();
+    let micros = |word: &str| Duration::from_micros(word.parse().unwrap());
+    spin(next().map(micros).unwrap());
+    if let (Some(then), Some(path)) = (next(), next()) {
+        let program = Program { path: PathBuf::from(path) };
+        panic!("{}", program.spinning(micros(then)).exec());
     }
 }
 
