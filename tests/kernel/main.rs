@@ -6,6 +6,7 @@
 mod identity;
 mod log;
 mod residency;
+mod targets;
 
 #[path = "../support"]
 mod support {

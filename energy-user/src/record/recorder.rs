@@ -164,14 +164,9 @@ impl Recorder {
                 }
             };
             tokio::select! {
+                // What ends the recording comes first: where ticks come faster than they can be dealt
+                // with, there is always one more.
                 biased;
-                ticks = ticker.tick() => self.tick(ticks?, ticker.step(), progress),
-                ready = urgent.readable() => {
-                    if let Ok(mut ready) = ready {
-                        ready.clear_ready();
-                    }
-                    self.capture.read_urgent();
-                }
                 stop = ending.wait() => return stop,
                 signal = signals.next() => {
                     // A first Ctrl-C at the terminal reaches the command too, which then ends the
@@ -188,6 +183,13 @@ impl Recorder {
                 }
                 _ = &mut failure => return Ok(Stop::WritingFailed),
                 () = duration_over => return Ok(Stop::Duration),
+                ready = urgent.readable() => {
+                    if let Ok(mut ready) = ready {
+                        ready.clear_ready();
+                    }
+                    self.capture.read_urgent();
+                }
+                ticks = ticker.tick() => self.tick(ticks?, ticker.step(), progress),
             }
         }
     }
