@@ -390,7 +390,13 @@ impl Tasks {
         if self.processes.contains_key(&tgid) {
             return;
         }
-        let Some(facts) = self.procfs.process(tgid) else { return };
+        let Some(facts) = self.procfs.process(tgid) else {
+            // Without type information a short-lived target is seen no sooner than at its exec.
+            if self.roots.tgids.contains(&tgid) {
+                self.processes.insert(tgid, Process { target: true, ..Process::default() });
+            }
+            return;
+        };
         let inherited = self.roots.inherit
             && self.processes.get(&facts.parent_tgid).is_some_and(|parent| parent.target);
         let target = self.roots.tgids.contains(&tgid) || inherited;
