@@ -1,1 +1,18 @@
-//! kernel
+//! What needs root and a kernel that BPF programs may be loaded into.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../support/energy_prof.rs"]
+mod energy_prof;
+#[path = "../support/load.rs"]
+mod load;
+#[path = "../support/nobody.rs"]
+mod nobody;
+#[path = "../support/outcome.rs"]
+mod outcome;
+#[path = "../support/recorder.rs"]
+mod recorder;
+#[path = "../support/skip.rs"]
+mod skip;
+
+mod privileges;
