@@ -15,4 +15,5 @@ mod recorder;
 #[path = "../support/skip.rs"]
 mod skip;
 
+mod bad_input;
 mod privileges;

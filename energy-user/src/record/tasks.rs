@@ -242,6 +242,7 @@ impl Tasks {
         at: MonotonicTime,
     ) {
         let exe = self.program(seen.tgid, path);
+        let cmdline = cmdline.or_else(|| self.procfs.cmdline(seen.tgid));
         let cgroup = self.cgroup(seen.cgroup, seen.tgid);
         self.ensure_process(seen.tgid);
         let process = self.processes.entry(seen.tgid).or_default();
