@@ -326,8 +326,8 @@ fn without_type_information_processes_are_still_named() {
     // At its exec, and it ended at its exit.
     let at_exec = named(&|info| info.cmdline.as_deref() == Some("sleep 0.4")).unwrap();
     assert!(at_exec.exit.is_some() && at_exec.exe.is_some() && at_exec.target, "{at_exec:?}");
-    let launched = named(&|info| info.cmdline.as_deref().is_some_and(|line| line.contains(script)));
-    assert!(launched.unwrap().target);
+    let own = format!("sh -c {script}");
+    assert!(named(&|info| info.cmdline.as_deref() == Some(&own)).unwrap().target);
     assert!(place.profile().threads.values().any(|thread| thread.info.target));
     busy.assert_runs();
 }
