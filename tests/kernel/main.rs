@@ -16,4 +16,5 @@ mod recorder;
 mod skip;
 
 mod bad_input;
+mod cli;
 mod privileges;

@@ -1,6 +1,7 @@
 //! A recorder that runs in the background while a test does something to it.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, wait};
 
 /// What a recorder that has begun still may, as in `/proc/PID/status`: chown, dac_override,
 /// dac_read_search, kill and sys_ptrace.
@@ -71,6 +72,24 @@ impl Recorder {
     /// What a terminal does at Ctrl-C: the recorder and its command get it.
     pub(crate) fn ctrl_c(&self) {
         killpg(self.process(), Signal::SIGINT).unwrap();
+    }
+
+    /// Waits until the command has written this as a line of its own, the first.
+    pub(crate) fn wait_for_a_line(&mut self, line: &str) {
+        let stdout = self.child.as_mut().unwrap().stdout.as_mut().unwrap();
+        let mut said = Vec::new();
+        let mut byte = [0];
+        // Byte by byte, so that what comes after stays in the pipe.
+        while !said.ends_with(b"\n") {
+            stdout.read_exact(&mut byte).unwrap();
+            said.extend(byte);
+        }
+        assert_eq!(String::from_utf8(said).unwrap().trim_end(), line);
+    }
+
+    /// Waits for its end, whatever else still writes to its streams.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        wait(self.child.as_mut().unwrap()).code()
     }
 
     /// Waits for its end, and the end of whatever else writes to its streams.
