@@ -17,4 +17,5 @@ mod skip;
 
 mod bad_input;
 mod cli;
+mod crash;
 mod privileges;

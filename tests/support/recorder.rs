@@ -41,8 +41,7 @@ impl Recorder {
     /// Waits until everything is attached, and a command is started.
     pub(crate) fn wait_until_begun(&mut self) {
         let started = Instant::now();
-        // The last step before the first window is to give up capabilities.
-        while capabilities(&format!("/proc/{}/status", self.id()), "CapPrm") & !KEPT != 0 {
+        while !self.is_recording() {
             if self.has_ended() {
                 let outcome = Outcome::of_child(self.child.take().unwrap());
                 panic!("recording ended before it began: {outcome:?}");
@@ -50,6 +49,13 @@ impl Recorder {
             assert!(started.elapsed() < PATIENCE, "recording did not begin within {PATIENCE:?}");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Whether everything is attached: the last step before the first window is to give up
+    /// capabilities.
+    pub(crate) fn is_recording(&self) -> bool {
+        let mask = capabilities(&format!("/proc/{}/status", self.id()), "CapPrm");
+        mask != 0 && mask & !KEPT == 0
     }
 
     pub(crate) fn id(&self) -> u32 {
