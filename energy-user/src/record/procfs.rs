@@ -70,7 +70,7 @@ impl Procfs {
             comm: stat_comm(&stat)?,
             parent_tgid: stat_field(&stat, 4)?.parse().ok()?,
             exe: self.exe(tgid),
-            cmdline: fs::read(directory.join("cmdline")).ok().and_then(|bytes| cmdline(&bytes)),
+            cmdline: self.cmdline(tgid),
             uid: fs::metadata(&directory).ok().map(|metadata| metadata.uid()),
             cgroup: self.cgroup(tgid),
         })
@@ -81,6 +81,11 @@ impl Procfs {
         let path = fs::read_link(self.root.join(format!("{tgid}/exe"))).ok()?;
         let path = path.to_string_lossy();
         Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
+    }
+
+    /// A process's command line; `None` for kernel threads and when it is gone.
+    pub(super) fn cmdline(&self, tgid: u32) -> Option<String> {
+        cmdline(&fs::read(self.root.join(format!("{tgid}/cmdline"))).ok()?)
     }
 
     /// The path of a process's cgroup.

@@ -28,8 +28,9 @@ use crate::trace::{
 };
 use crate::units::{MonotonicTime, Nanoseconds, WallTime};
 
-/// Parts are sealed this often at the latest, so that at most this much is lost to `kill -9`.
-const SEAL_EVERY: Nanoseconds = Nanoseconds::from_millis(900);
+/// How long after the last part the next is due. With the wait for a tick (0.1 s at most) and for
+/// the disk, no more than a second is then lost to `kill -9`.
+const SEAL_EVERY: Nanoseconds = Nanoseconds::from_millis(800);
 
 /// Records until the target ends, the duration is over, or a signal comes; see [`RecordOptions`].
 /// Must run on a current-thread tokio runtime with I/O enabled: capabilities are per thread.

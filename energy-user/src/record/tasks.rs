@@ -300,6 +300,7 @@ impl Tasks {
             let info = self.describe(seen.tgid, seen.tid, start, comm.unwrap_or_default());
             self.begin(seen.address, seen.tid, MonotonicTime::default(), info);
         }
+        let cmdline = cmdline.or_else(|| self.procfs.cmdline(seen.tgid));
         let cgroup = self.cgroup(seen.cgroup, seen.tgid);
         self.ensure_process(seen.tgid);
         let process = self.processes.entry(seen.tgid).or_default();
