@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use energy_prof::model::ThreadId;
+use energy_prof::model::{Losses, ThreadId};
 
 use crate::support::energy_prof::Place;
 use crate::support::load::{Usage, Worker, cpus, ping_pong};
@@ -10,6 +10,20 @@ use crate::support::recorded::{Recorded, stop};
 
 #[test]
 fn every_switch_of_a_saturating_ping_pong_is_counted() {
+    // The log holds what happens in a tenth of a second, and some more. Where others keep the
+    // recorder from its CPU for longer, it says that it has lost switches, and begins again.
+    for attempt in 1..=3 {
+        let losses = saturating_ping_pong();
+        println!("attempt {attempt}: {losses:?}");
+        if losses.switches == 0 {
+            return;
+        }
+    }
+    panic!("switches were lost in every attempt");
+}
+
+/// Checks the count of switches unless some were lost, and gives what was.
+fn saturating_ping_pong() -> Losses {
     let place = Place::new();
     let players = ping_pong(cpus()[0], Duration::from_millis(700), Duration::ZERO);
     let before = players.each_ref().map(Worker::usage);
@@ -21,7 +35,12 @@ fn every_switch_of_a_saturating_ping_pong_is_counted() {
     let recorded = Recorded::of(&place);
     recorded.assert_time_closes();
     let losses = recorded.session.losses;
-    assert_eq!((losses.switches, losses.cpu_time_ns, losses.events), (0, 0, 0), "{losses:?}");
+    assert_eq!(losses.events, 0);
+    if losses.switches > 0 {
+        assert!(losses.cpu_time_ns > 0);
+        return losses;
+    }
+    assert_eq!(losses.cpu_time_ns, 0);
     for (player, (before, after)) in players.iter().zip(before.into_iter().zip(after)) {
         let truth = Usage::since(after, before).switches;
         let (thread, info) = recorded.thread(player.tid());
@@ -29,6 +48,7 @@ fn every_switch_of_a_saturating_ping_pong_is_counted() {
         assert!(truth > 10_000, "only {truth} switches");
         assert!(counted.abs_diff(truth) <= 5, "{}: {counted} of {truth}", info.comm);
     }
+    losses
 }
 
 #[test]

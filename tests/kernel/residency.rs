@@ -125,7 +125,8 @@ impl BusySecond {
         let free = Worker::new("free", move || spin(second));
         let workers = [ping, pong, pinned, free, restless, partner];
         let before = workers.each_ref().map(Worker::usage);
-        let recording = place.recording(&["-q"], &["-a"]);
+        // So large that nothing is lost while others keep the recorder from its CPU.
+        let recording = place.recording(&["-q", "--log-records", "1048576"], &["-a"]);
         let (everyone_before, stolen_before) = (everyone(), stolen());
         workers.iter().for_each(Worker::begin);
         let exiting = thread::spawn(move || {

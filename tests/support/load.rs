@@ -113,10 +113,6 @@ pub(crate) fn thread_cpu_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().into()
 }
 
-fn spin_until(clock: ClockId, time: Duration) {
-    while Duration::from(clock_gettime(clock).unwrap()) < time {}
-}
-
 /// The CPUs that this process may run on.
 pub(crate) fn cpus() -> Vec<usize> {
     let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();

@@ -38,7 +38,7 @@ pub(crate) fn stop(recording: Child) -> Output {
 /// Says why a test cannot run here, where `cargo xtask test` counts it.
 pub(crate) fn skipped(why: &str) {
     // Past the harness, which keeps what tests print.
-    writeln!(std::io::stderr(), "skipped: {why}").unwrap();
+    std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
 }
 
 impl Recorded {
