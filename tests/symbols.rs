@@ -278,7 +278,7 @@ fn compressed_debug_information_is_read() {
 
 #[test]
 fn split_debug_information_is_read_from_its_package() {
-    // Version 4, since binutils' dwp of 2.44 crashes on version 5.
+    // Version 4, since binutils' dwp 2.40 crashes on version 5.
     let Some(program) = Program::c_with(&["-gdwarf-4", "-gsplit-dwarf"]) else { return };
     if !have("dwp") {
         return;
