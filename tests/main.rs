@@ -18,5 +18,6 @@ mod support {
     pub(crate) mod in_memory;
     pub(crate) mod nobody;
     pub(crate) mod outcome;
+    pub(crate) mod protobuf;
     pub(crate) mod small_trace;
 }

@@ -9,8 +9,9 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use energy_prof::attribution::{IdlePolicy, ModelKind};
+use energy_prof::export::{Format, Unit};
 use energy_prof::model::DomainId;
-use energy_prof::profile::{GroupBy, SortBy};
+use energy_prof::profile::{GroupBy, ParseGroupByError, SortBy};
 use energy_prof::units::{Nanoseconds, Watts};
 
 use crate::exit;
@@ -24,6 +25,7 @@ const EXAMPLES: &str = "\
 Examples:
   sudo energy-prof record -- make -j4          record a command, then:
   energy-prof report                           who used how many joules
+  energy-prof flamegraph -o energy.svg         in which functions
   sudo energy-prof record -p 1234 -d 30s       a running process, for 30 seconds
   sudo energy-prof record -a -d 1m             the whole machine
   energy-prof report --by cgroup --json        the same recording, otherwise
@@ -60,6 +62,12 @@ pub(crate) enum Command {
     Record(RecordArguments),
     /// Show who used how many joules
     Report(ReportArguments),
+    /// Draw where in the programs the joules went, as an SVG for any browser
+    Flamegraph(FlamegraphArguments),
+    /// Write a trace in another tool's format
+    Export(ExportArguments),
+    /// Compare two traces, and tell change from noise
+    Diff(DiffArguments),
     /// Write the divided energy into the trace, as a table `attributed`
     Attribute(AttributeArguments),
     /// Measure the energy of a command, as often as wanted
@@ -216,6 +224,104 @@ pub(crate) struct ReportArguments {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) divide: DivideArguments,
+}
+
+/// Which part of a trace, and whose stacks.
+#[derive(Debug, Args)]
+pub(crate) struct PartArguments {
+    /// Only these processes, separated by commas
+    #[arg(short, long, value_name = "PID,…", value_delimiter = ',', help_heading = "Part")]
+    pub(crate) pid: Vec<u32>,
+    /// Every process, not only the targets
+    #[arg(long, help_heading = "Part")]
+    pub(crate) all: bool,
+    /// Keep the threads of a process apart
+    #[arg(long, help_heading = "Part")]
+    pub(crate) by_thread: bool,
+    /// Only windows that begin at or after this time since the start, e.g. 1.5s
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Part")]
+    pub(crate) from: Option<Nanoseconds>,
+    /// Only windows that begin before this time since the start
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Part")]
+    pub(crate) to: Option<Nanoseconds>,
+    #[command(flatten)]
+    pub(crate) divide: DivideArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlamegraphArguments {
+    /// The trace
+    #[arg(default_value = "energy.trace")]
+    pub(crate) trace: PathBuf,
+    /// The picture; - is stdout
+    #[arg(short, long, value_name = "FILE.svg", default_value = "flamegraph.svg")]
+    pub(crate) output: PathBuf,
+    /// What frames say first: joules or watts
+    #[arg(long, default_value = "joules", value_parser = one_of::<Unit>)]
+    pub(crate) unit: Unit,
+    /// With the root on top: icicles
+    #[arg(long)]
+    pub(crate) inverted: bool,
+    #[command(flatten)]
+    pub(crate) part: PartArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").args(["format", "output"]).multiple(true).required(true))]
+pub(crate) struct ExportArguments {
+    /// The trace
+    #[arg(default_value = "energy.trace")]
+    pub(crate) trace: PathBuf,
+    /// pprof, firefox, speedscope, folded, flamegraph or csv; otherwise by the file's name
+    #[arg(short, long, value_parser = one_of::<Format>)]
+    pub(crate) format: Option<Format>,
+    /// Where it goes, e.g. energy.pb.gz; otherwise, and for -, stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) part: PartArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// The trace before
+    pub(crate) before: PathBuf,
+    /// The trace after
+    pub(crate) after: PathBuf,
+    /// What a row stands for: function, or as in report: process, exec, cgroup, unit, user, domain …
+    #[arg(long, default_value = "function", value_parser = one_of::<CompareBy>)]
+    pub(crate) by: CompareBy,
+    /// Show this many rows; 0 shows all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) top: usize,
+    /// Draw a flame graph of the second trace, coloured by what changed; - is stdout
+    #[arg(short, long, value_name = "FILE.svg")]
+    pub(crate) output: Option<PathBuf>,
+    /// With the root on top: icicles
+    #[arg(long, requires = "output")]
+    pub(crate) inverted: bool,
+    #[command(flatten)]
+    pub(crate) part: PartArguments,
+}
+
+/// What a row of a comparison stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CompareBy {
+    Function,
+    Group(GroupBy),
+}
+
+impl std::str::FromStr for CompareBy {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "function" => Ok(Self::Function),
+            name => name
+                .parse()
+                .map(Self::Group)
+                .map_err(|error: ParseGroupByError| format!("{error}, or function")),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
