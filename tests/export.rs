@@ -9,9 +9,11 @@ use energy_prof::export::{
     Timeline, Unit,
 };
 use energy_prof::model::Provenance;
-use energy_prof::profile::{CallTree, Diff, GroupBy, MergedTree, Profile, Yardstick};
+use energy_prof::profile::{
+    CallTree, CodeUnit, Diff, GroupBy, MergedTree, NodeKind, Profile, Yardstick,
+};
 
-use crate::support::call_tree::{compilers, library, tree};
+use crate::support::call_tree::{compilers, frame, library, tree};
 use crate::support::in_memory::{InMemory, build};
 use crate::support::protobuf::Fields;
 
@@ -315,7 +317,12 @@ fn a_differential_flame_graph_is_red_blue_or_grey() {
 
 #[test]
 fn a_comparison_tells_change_from_noise() {
-    let diff = Diff::of_functions(&library([8, 1, 2]), &library([4, 3, 2]), Yardstick::Same);
+    let diff = Diff::of_code(
+        &library([8, 1, 2]),
+        &library([4, 3, 2]),
+        CodeUnit::Function,
+        Yardstick::Same,
+    );
     let named = |name: &str| diff.changes.iter().find(|change| change.name == name).unwrap();
     assert!(named("optimize").is_beyond_noise());
     assert!((named("optimize").relative().unwrap() + 0.5).abs() < 1e-9);
@@ -330,4 +337,14 @@ fn two_profiles_are_compared_by_the_names_of_their_programs() {
     let diff = Diff::of_groups(&profile, &profile, GroupBy::Exec, &|_| None);
     assert!(diff.changes.iter().all(|change| !change.is_beyond_noise()));
     assert_eq!(diff.total.before.energy, profile.total().measured);
+}
+
+#[test]
+fn a_run_of_unknown_code_is_one_frame() {
+    let unknown = |depth, own| (depth, frame("[unknown]", NodeKind::Jit, "", ""), own);
+    let exported = Exported {
+        tree: tree(&[unknown(1, 1), unknown(2, 2), unknown(3, 4), unknown(2, 8)]),
+        ..exported()
+    };
+    assert_eq!(exported.text(&Folded), "[unknown] 15\n");
 }

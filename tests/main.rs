@@ -8,6 +8,8 @@ mod export;
 mod profile;
 mod report;
 mod sources;
+mod stack_division;
+mod symbols;
 mod trace;
 
 mod support {
@@ -19,5 +21,6 @@ mod support {
     pub(crate) mod nobody;
     pub(crate) mod outcome;
     pub(crate) mod protobuf;
+    pub(crate) mod sampled;
     pub(crate) mod small_trace;
 }

@@ -78,6 +78,7 @@ fn second(number: u32) -> Batch {
         energy: windows.clone().map(energy).collect(),
         residency: windows.flat_map(residency).collect(),
         threads: vec![(ThreadId::FIRST, thread(&format!("name-{number}")))],
+        ..Batch::default()
     }
 }
 
@@ -760,6 +761,7 @@ fn any_batches() -> impl Strategy<Value = Vec<Batch>> {
                 energy,
                 residency,
                 threads,
+                ..Batch::default()
             })
             .collect()
     })

@@ -63,6 +63,7 @@ fn session() -> Session {
             name: SOURCE.to_owned(),
             provenance: Provenance::Measured,
             domains: vec![PACKAGE, DRAM],
+            idle: Vec::new(),
             note: None,
         }],
         target: Target::All,

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 
 use energy_prof::analyze::Recording;
 use energy_prof::model::{
-    CounterFlags, CpuPlace, Domain, DomainId, EnergySample, Provenance, Residency, ThreadId,
-    ThreadInfo, Topology, Window,
+    CounterFlags, CpuPlace, Domain, DomainId, EnergySample, Provenance, Residency, Stack, StackId,
+    StackSample, ThreadId, ThreadInfo, Topology, Window,
 };
 use energy_prof::profile::{Facts, SourceFacts};
 use energy_prof::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
@@ -27,8 +27,10 @@ pub(crate) struct InMemory {
     pub(crate) energy: Vec<EnergySample>,
     pub(crate) threads: BTreeMap<ThreadId, ThreadInfo>,
     pub(crate) residency: Vec<Residency>,
+    pub(crate) samples: Vec<StackSample>,
+    pub(crate) stacks: Vec<(StackId, Stack)>,
     pub(crate) provenance: Provenance,
-    /// How many rows of residency come at once.
+    /// How many rows of residency, samples and stacks come at once.
     pub(crate) batch: usize,
 }
 
@@ -60,6 +62,8 @@ impl InMemory {
             energy: Vec::new(),
             threads: BTreeMap::new(),
             residency: Vec::new(),
+            samples: Vec::new(),
+            stacks: Vec::new(),
             provenance: Provenance::Measured,
             batch: 3,
         }
@@ -114,6 +118,26 @@ impl InMemory {
         }
         self
     }
+
+    /// Adds a stack.
+    pub(crate) fn stack(&mut self, id: u32, frames: Stack) -> &mut Self {
+        self.stacks.push((StackId(id), frames));
+        self
+    }
+
+    /// Adds where threads were in the last window: at which stack, for how many milliseconds, in how
+    /// many samples.
+    pub(crate) fn sampled(&mut self, at: &[(u32, u32, u64, u32)]) -> &mut Self {
+        let window = self.windows.last().unwrap().index;
+        self.samples.extend(at.iter().map(|(thread, stack, milliseconds, samples)| StackSample {
+            window,
+            thread: ThreadId(*thread),
+            stack: StackId(*stack),
+            oncpu: Nanoseconds::from_millis(*milliseconds),
+            samples: *samples,
+        }));
+        self
+    }
 }
 
 impl Recording for InMemory {
@@ -143,6 +167,18 @@ impl Recording for InMemory {
         &self,
     ) -> Result<impl Iterator<Item = Result<Vec<Residency>, Infallible>>, Infallible> {
         Ok(self.residency.chunks(self.batch).map(|rows| Ok(rows.to_vec())))
+    }
+
+    fn samples(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Vec<StackSample>, Infallible>>, Infallible> {
+        Ok(self.samples.chunks(self.batch).map(|rows| Ok(rows.to_vec())))
+    }
+
+    fn stacks(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Vec<(StackId, Stack)>, Infallible>>, Infallible> {
+        Ok(self.stacks.chunks(self.batch).map(|rows| Ok(rows.to_vec())))
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn ten_windows(directory: &Path) {
         energy: (0..10).map(energy).collect(),
         residency: (0..10).flat_map(residency).collect(),
         threads: threads(),
+        ..Batch::default()
     });
     let session = Session {
         state: SessionState::Complete,
@@ -44,6 +45,7 @@ pub(crate) fn cut_off_after_five(directory: &Path) {
         energy: (0..5).map(energy).collect(),
         residency: (0..5).flat_map(residency).collect(),
         threads: threads(),
+        ..Batch::default()
     });
     writer.seal().unwrap();
 }
@@ -73,6 +75,7 @@ fn session() -> Session {
             name: "rapl-powercap".to_owned(),
             provenance: Provenance::Measured,
             domains: vec![PACKAGE],
+            idle: Vec::new(),
             note: None,
         }],
         target: Target::Command { argv: vec!["make".to_owned()], pid: 100 },

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use calls::{CallTreeOptions, call_tree, profile_and_call_tree};
 pub use error::AnalyzeError;
-pub use recording::Recording;
+pub use recording::{NumberedStacks, Recording};
 pub use store::store_attributed;
 
 use crate::attribution::{

@@ -8,6 +8,9 @@ use crate::model::{
 };
 use crate::profile::Facts;
 
+/// Stacks with their numbers.
+pub type NumberedStacks = Vec<(StackId, Stack)>;
+
 /// A finished or unfinished recording that can be read more than once.
 pub trait Recording {
     /// Why it cannot be read.
@@ -44,7 +47,7 @@ pub trait Recording {
     /// The frames of stacks, in batches of any size; of a stack that comes twice the last holds.
     fn stacks(
         &self,
-    ) -> Result<impl Iterator<Item = Result<Vec<(StackId, Stack)>, Self::Error>>, Self::Error> {
+    ) -> Result<impl Iterator<Item = Result<NumberedStacks, Self::Error>>, Self::Error> {
         Ok(std::iter::empty())
     }
 }

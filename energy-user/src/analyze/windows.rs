@@ -120,63 +120,64 @@ pub(super) struct InOrder<I, R> {
     table: &'static str,
     batches: I,
     window_of: fn(&R) -> u32,
-    rows: std::vec::IntoIter<R>,
+    /// The latest batch, in order.
+    rows: Vec<R>,
+    /// The first of its rows that is still to come.
+    next: usize,
+    /// The window of the last row of all batches so far; `None` before the first.
     last: Option<u32>,
-    held: Option<R>,
 }
 
 impl<I, R, E> InOrder<I, R>
 where
     I: Iterator<Item = Result<Vec<R>, E>>,
+    R: Clone,
     E: std::error::Error + Send + Sync + 'static,
 {
     /// The rows of `table`.
     pub(super) fn new(table: &'static str, batches: I, window_of: fn(&R) -> u32) -> Self {
-        Self { table, batches, window_of, rows: Vec::new().into_iter(), last: None, held: None }
+        Self { table, batches, window_of, rows: Vec::new(), next: 0, last: None }
     }
 
     /// The rows of one window; those of windows before it, which the recording lost, are left out.
     pub(super) fn of_window(&mut self, window: u32) -> Result<Vec<R>, AnalyzeError> {
         let mut found = Vec::new();
-        while let Some(row) = self.next_row()? {
-            let of = (self.window_of)(&row);
-            if of > window {
-                self.held = Some(row);
-                break;
-            }
-            if of == window {
-                found.push(row);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Whether the table has no row at all, in whatever window.
-    pub(super) fn is_empty(&mut self) -> Result<bool, AnalyzeError> {
-        if self.last.is_none() {
-            self.held = self.next_row()?;
-        }
-        Ok(self.last.is_none())
-    }
-
-    /// The next row, which must not be of an earlier window than the one before.
-    fn next_row(&mut self) -> Result<Option<R>, AnalyzeError> {
-        if let Some(row) = self.held.take() {
-            return Ok(Some(row));
-        }
         loop {
-            if let Some(row) = self.rows.next() {
-                let found = (self.window_of)(&row);
-                if let Some(after) = self.last.filter(|after| found < *after) {
-                    return Err(AnalyzeError::OutOfOrder { table: self.table, found, after });
-                }
-                self.last = Some(found);
-                return Ok(Some(row));
-            }
-            match self.batches.next() {
-                Some(batch) => self.rows = batch.map_err(of_recording)?.into_iter(),
-                None => return Ok(None),
+            let rest = &self.rows[self.next..];
+            let start = rest.partition_point(|row| (self.window_of)(row) < window);
+            let end = rest.partition_point(|row| (self.window_of)(row) <= window);
+            found.extend_from_slice(&rest[start..end]);
+            self.next += end;
+            let later_windows_wait = end < rest.len();
+            if later_windows_wait || !self.take_batch()? {
+                return Ok(found);
             }
         }
+    }
+
+    /// Whether the table has no row at all, in whatever window. To be asked first.
+    pub(super) fn is_empty(&mut self) -> Result<bool, AnalyzeError> {
+        while self.last.is_none() {
+            if !self.take_batch()? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Goes on to the next batch, if there is one. No row may be of an earlier window than the one
+    /// before.
+    fn take_batch(&mut self) -> Result<bool, AnalyzeError> {
+        let Some(batch) = self.batches.next() else { return Ok(false) };
+        self.rows = batch.map_err(of_recording)?;
+        self.next = 0;
+        for row in &self.rows {
+            let found = (self.window_of)(row);
+            if let Some(after) = self.last.filter(|after| found < *after) {
+                return Err(AnalyzeError::OutOfOrder { table: self.table, found, after });
+            }
+            self.last = Some(found);
+        }
+        Ok(true)
     }
 }

@@ -172,18 +172,18 @@ impl Occupation {
         length: Nanoseconds,
         residency: &[Residency],
     ) -> Self {
-        let known = topology.cpus.keys().filter(|cpu| topology.feeds(**cpu, domain)).count();
+        let feeders = topology.feeders(domain);
         let mut unknown = BTreeSet::new();
         let mut busy = 0;
-        for row in residency.iter().filter(|row| topology.feeds(row.cpu, domain)) {
-            if !topology.cpus.contains_key(&row.cpu) {
+        for row in residency.iter().filter(|row| feeders.contains(row.cpu)) {
+            if !feeders.knows(row.cpu) {
                 unknown.insert(row.cpu);
             }
             if row.thread != ThreadId::IDLE {
                 busy += u128::from(row.oncpu.get());
             }
         }
-        let cpus = (known + unknown.len()) as u128;
+        let cpus = (feeders.known() + unknown.len()) as u128;
         Self { busy, capacity: cpus * u128::from(length.get()) }
     }
 

@@ -197,8 +197,9 @@ fn attribute_domain(
         };
     };
     let error = sample.error.unwrap_or(measured);
+    let feeders = rules.topology.feeders(domain);
     let ran: Vec<Residency> =
-        busy.iter().filter(|row| rules.topology.feeds(row.cpu, domain)).copied().collect();
+        busy.iter().filter(|row| feeders.contains(row.cpu)).copied().collect();
     let IdlePolicy::Separate = rules.idle;
     let baseline = rules.baselines.energy(domain, window.length());
     let active = measured.checked_sub(baseline).unwrap_or(Microjoules::ZERO);

@@ -33,13 +33,12 @@ impl Splitter {
         self.remainders.clear();
         let mut left = whole;
         for (index, &weight) in weights.iter().enumerate() {
-            let (part, remainder) = match narrow {
-                Some(total) => (whole * weight / total, u128::from(whole * weight % total)),
-                None => {
-                    let product = u128::from(whole) * u128::from(weight);
-                    let part = u64::try_from(product / total);
-                    (part.expect("a part is not above the whole"), product % total)
-                }
+            let (part, remainder) = if let Some(total) = narrow {
+                (whole * weight / total, u128::from(whole * weight % total))
+            } else {
+                let product = u128::from(whole) * u128::from(weight);
+                let part = u64::try_from(product / total);
+                (part.expect("a part is not above the whole"), product % total)
             };
             left -= part;
             self.parts.push(part);

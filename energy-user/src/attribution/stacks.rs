@@ -214,9 +214,8 @@ impl<E: Copy> ThreadState<E> {
         self.stacks.clear();
         self.stacks.extend(samples.iter().map(|sample| sample.stack));
         let timed = samples.iter().any(|sample| sample.oncpu > Nanoseconds::ZERO);
-        let weight = |sample: &StackSample| match timed {
-            true => sample.oncpu.get(),
-            false => u64::from(sample.samples.max(1)),
+        let weight = |sample: &StackSample| {
+            if timed { sample.oncpu.get() } else { u64::from(sample.samples.max(1)) }
         };
         self.weights.clear();
         self.weights.extend(samples.iter().map(weight));

@@ -21,5 +21,5 @@ pub use provenance::Provenance;
 pub use residency::Residency;
 pub use stack::{Frame, FrameKind, Stack, StackId, StackSample};
 pub use thread::{ThreadId, ThreadInfo, container_of_cgroup, unit_of_cgroup};
-pub use topology::{CpuPlace, Topology};
+pub use topology::{CpuPlace, Feeders, Topology};
 pub use window::{Grid, GridError, Window};

@@ -33,11 +33,68 @@ impl Topology {
             && domain.die.is_none_or(|die| die == place.die)
     }
 
+    /// The CPUs whose work draws on `domain`, for asking about many rows.
+    pub fn feeders(&self, domain: DomainId) -> Feeders {
+        let cpus = self.cpus.keys().next_back().map_or(0, |last| usize::from(*last) + 1);
+        let mut feeders = Feeders { feeds: vec![None; cpus] };
+        for cpu in self.cpus.keys() {
+            feeders.feeds[usize::from(*cpu)] = Some(self.feeds(*cpu, domain));
+        }
+        feeders
+    }
+
     /// The sockets, in order.
     pub fn sockets(&self) -> Vec<u16> {
         let mut sockets: Vec<u16> = self.cpus.values().map(|place| place.socket).collect();
         sockets.sort_unstable();
         sockets.dedup();
         sockets
+    }
+}
+
+/// Which CPUs feed one domain: [`Topology::feeds`] without the search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feeders {
+    /// By CPU number; `None` where the place is unknown.
+    feeds: Vec<Option<bool>>,
+}
+
+impl Feeders {
+    /// Whether `cpu` is one of them. A CPU of unknown place is.
+    pub fn contains(&self, cpu: u16) -> bool {
+        self.place(cpu).unwrap_or(true)
+    }
+
+    /// Whether the place of `cpu` is known.
+    pub fn knows(&self, cpu: u16) -> bool {
+        self.place(cpu).is_some()
+    }
+
+    /// How many CPUs of known place feed the domain.
+    pub fn known(&self) -> usize {
+        self.feeds.iter().filter(|feeds| **feeds == Some(true)).count()
+    }
+
+    fn place(&self, cpu: u16) -> Option<bool> {
+        self.feeds.get(usize::from(cpu)).copied().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Domain;
+
+    #[test]
+    fn a_socket_is_fed_by_its_own_cpus_and_by_those_of_unknown_place() {
+        let place = |socket| CpuPlace { socket, ..CpuPlace::default() };
+        let topology = Topology { cpus: [(0, place(0)), (1, place(1)), (4, place(1))].into() };
+        let domain = DomainId::of_socket(Domain::Package, 1);
+        let feeders = topology.feeders(domain);
+        for cpu in 0..7 {
+            assert_eq!(feeders.contains(cpu), topology.feeds(cpu, domain), "CPU {cpu}");
+            assert_eq!(feeders.knows(cpu), topology.cpus.contains_key(&cpu), "CPU {cpu}");
+        }
+        assert_eq!(feeders.known(), 2);
     }
 }

@@ -2,6 +2,7 @@
 //! process is gone: `PERF_RECORD_MMAP2` of a dummy event on every CPU.
 //! Reference: Linux v6.12, include/uapi/linux/perf_event.h.
 
+use std::fmt::Write;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -187,7 +188,15 @@ fn decode(misc: u16, body: &[u8]) -> Option<Mapped> {
         end: start.checked_add(word(body, 16)?)?,
         offset: word(body, 24)?,
         path: String::from_utf8_lossy(name).into_owned(),
-        build_id: has_id.then(|| id.iter().map(|byte| format!("{byte:02x}")).collect()),
+        build_id: has_id.then(|| hexadecimal(id)),
+    })
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
     })
 }
 

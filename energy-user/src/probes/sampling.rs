@@ -78,13 +78,13 @@ pub(super) fn attach(
         let scope = || PerfEventScope::AllProcessesOneCpu { cpu };
         let policy = || SamplePolicy::Frequency(u64::from(frequency));
         if event == SamplingEvent::Cycles {
-            match program.attach(cycles.clone(), scope(), policy(), false) {
+            match program.attach(cycles, scope(), policy(), false) {
                 Ok(_) => continue,
                 Err(error) => debug!("no hardware cycles: {error}"),
             }
             event = SamplingEvent::CpuClock;
         }
-        program.attach(clock.clone(), scope(), policy(), false)?;
+        program.attach(clock, scope(), policy(), false)?;
     }
     keep_from_children().map_err(ProgramError::IOError)?;
     Ok(event)

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::facts::Facts;
+use super::sums::ThreadSums;
 use super::uncertainty::{ErrorSum, StandardError};
 use crate::attribution::{AttributedWindow, Baseline, Baselines, IdlePolicy, ModelKind};
 use crate::model::{
@@ -156,6 +157,7 @@ impl Profile {
 #[derive(Debug)]
 pub struct ProfileBuilder {
     profile: Profile,
+    threads: ThreadSums,
     start: MonotonicTime,
 }
 
@@ -170,7 +172,7 @@ impl ProfileBuilder {
             threads: BTreeMap::new(),
             lost_oncpu: Nanoseconds::ZERO,
         };
-        Self { profile, start }
+        Self { profile, threads: ThreadSums::default(), start }
     }
 
     /// Adds a window: how its energy was divided, and who ran in it.
@@ -181,9 +183,9 @@ impl ProfileBuilder {
                 ThreadId::IDLE => {}
                 ThreadId::LOST => self.profile.lost_oncpu += row.oncpu,
                 thread => {
-                    let account = self.profile.threads.entry(thread).or_default();
-                    account.oncpu += row.oncpu;
-                    account.switches += u64::from(row.switches);
+                    let sum = self.threads.of(thread);
+                    sum.oncpu += row.oncpu;
+                    sum.switches += u64::from(row.switches);
                 }
             }
         }
@@ -197,8 +199,7 @@ impl ProfileBuilder {
             account.errors.add(divided.error, divided.error, divided.provenance);
             let of_all: Microjoules = divided.samples.iter().map(|sample| sample.error).sum();
             for sample in &divided.samples {
-                let thread = self.profile.threads.entry(sample.thread).or_default();
-                let charge = thread.charges.entry(sample.domain).or_default();
+                let charge = self.threads.of(sample.thread).charge(sample.domain);
                 charge.energy += sample.energy;
                 charge.error.add(sample.error, of_all, divided.provenance);
             }
@@ -219,6 +220,7 @@ impl ProfileBuilder {
         sources: &BTreeMap<DomainId, String>,
         baselines: &Baselines,
     ) -> Profile {
+        self.profile.threads = self.threads.into_accounts();
         for (thread, info) in names.into_iter().filter(|(thread, _)| *thread >= ThreadId::FIRST) {
             self.profile.threads.entry(thread).or_default().info = info;
         }

@@ -15,6 +15,7 @@ enum Place<'a> {
 
 impl CallTree {
     /// The same tree without lines: siblings that are the same function of the same object are one.
+    /// Code of which nothing is known has no callers worth telling apart: a run of it is one.
     /// Energies and their errors are those of the nodes that became one.
     pub fn by_function(&self) -> Self {
         let mut merged = Self { frameless: self.frameless, ..Self::default() };
@@ -24,6 +25,12 @@ impl CallTree {
         for (index, node) in self.nodes.iter().enumerate() {
             let frame = self.frame(index);
             let parent = node.parent.map(|parent| became[parent]);
+            if let Some(caller) = node.parent.filter(|_| is_unknown(frame))
+                && self.frame(caller) == frame
+            {
+                became.push(became[caller]);
+                continue;
+            }
             let place = match parent {
                 Some(parent) if !frame.kind.is_owner() => {
                     Place::Function(parent, &frame.name, frame.module.as_deref(), frame.kind)
@@ -48,4 +55,9 @@ impl CallTree {
         merged.add_up();
         merged
     }
+}
+
+/// Whether nothing is known of a frame, not even its object.
+fn is_unknown(frame: &FunctionFrame) -> bool {
+    frame.module.is_none() && frame.file.is_none() && frame.name == "[unknown]"
 }

@@ -99,9 +99,14 @@ pub struct Diff {
 }
 
 impl Diff {
-    /// Functions by what they take themselves, without what they call.
-    pub fn of_functions(before: &CallTree, after: &CallTree, yardstick: Yardstick) -> Self {
-        Self::of(own_energies(before), own_energies(after), yardstick)
+    /// Functions or lines by what they take themselves, without what they call.
+    pub fn of_code(
+        before: &CallTree,
+        after: &CallTree,
+        unit: CodeUnit,
+        yardstick: Yardstick,
+    ) -> Self {
+        Self::of(own_energies(before, unit), own_energies(after, unit), yardstick)
     }
 
     /// Groups of threads. Those with the same name are one: pids are never the same twice.
@@ -151,9 +156,14 @@ impl Diff {
     }
 }
 
-fn own_energies(tree: &CallTree) -> impl Iterator<Item = (String, Amount)> {
-    let rows = tree.rows(CodeUnit::Function).into_iter();
-    rows.map(|row| (row.frame.name, Amount { energy: row.own.energy, error: row.own.error }))
+fn own_energies(tree: &CallTree, unit: CodeUnit) -> impl Iterator<Item = (String, Amount)> {
+    tree.rows(unit).into_iter().map(move |row| {
+        let name = match (unit, row.frame.file, row.frame.line) {
+            (CodeUnit::Line, Some(file), Some(line)) => format!("{} {file}:{line}", row.frame.name),
+            _ => row.frame.name,
+        };
+        (name, Amount { energy: row.own.energy, error: row.own.error })
+    })
 }
 
 #[cfg(test)]

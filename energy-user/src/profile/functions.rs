@@ -4,7 +4,7 @@
 //! Its own energy is what was used in its code; its total is that of all stacks it is in. A stack
 //! counts once, however often a function that calls itself appears in it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -107,6 +107,11 @@ const NAMES_LISTED: usize = 10;
 impl CallTree {
     /// What was used in each function or at each line, the most energy of its own first.
     pub fn rows(&self, unit: CodeUnit) -> Vec<CodeRow> {
+        self.numbered_rows(unit).into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// [`Self::rows`] with a number for each, by which [`Self::own_of`] knows it.
+    pub(super) fn numbered_rows(&self, unit: CodeUnit) -> Vec<(usize, CodeRow)> {
         let units = Units::of(self, unit);
         let mut own = vec![Tally::default(); units.frames.len()];
         let mut total = own.clone();
@@ -124,22 +129,27 @@ impl CallTree {
             }
             stack += 1;
         });
-        let figures = own.into_iter().zip(total);
-        let mut rows: Vec<CodeRow> = units
-            .frames
-            .into_iter()
-            .zip(figures)
-            .map(|(frame, (own, total))| CodeRow {
-                frame,
-                own: own.finish(),
-                total: total.finish(),
-            })
-            .collect();
-        rows.sort_by(|a, b| {
+        let figures = own.into_iter().map(Tally::finish).zip(total.into_iter().map(Tally::finish));
+        let rows = units.frames.into_iter().zip(figures);
+        let row = |(frame, (own, total))| CodeRow { frame, own, total };
+        let mut rows: Vec<(usize, CodeRow)> = rows.map(row).enumerate().collect();
+        rows.sort_by(|(_, a), (_, b)| {
             let energies = |row: &CodeRow| (row.own.energy, row.total.energy);
             energies(b).cmp(&energies(a)).then_with(|| a.frame.cmp(&b.frame))
         });
         rows
+    }
+
+    /// What several of [`Self::numbered_rows`] come to together, of their own.
+    pub(super) fn own_of(&self, unit: CodeUnit, numbers: &HashSet<usize>) -> Figures {
+        let units = Units::of(self, unit);
+        let mut tally = Tally::default();
+        self.for_each_share(|share, run| {
+            if units.of_node(self, share.node).is_some_and(|unit| numbers.contains(&unit)) {
+                tally.add(share, run);
+            }
+        });
+        tally.finish()
     }
 
     /// The callers and callees of the function called `name`, or else of the only one that has it in

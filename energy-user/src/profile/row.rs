@@ -51,6 +51,12 @@ pub enum RowKind {
     RestOfSystem,
     /// The profiler itself.
     Profiler,
+    /// A function or a source line.
+    Code,
+    /// What was used where no sample is near.
+    Unsampled,
+    /// Threads that were not asked for, as one row.
+    NotChosen,
     /// What the machine would have drawn anyway.
     Idle,
     /// What could not be charged to anyone.
@@ -70,6 +76,9 @@ impl RowKind {
             Self::More => "more",
             Self::RestOfSystem => "rest_of_system",
             Self::Profiler => "profiler",
+            Self::Code => "code",
+            Self::Unsampled => "unsampled",
+            Self::NotChosen => "not_chosen",
             Self::Idle => "idle",
             Self::Unattributed => "unattributed",
             Self::Domain => "domain",
@@ -84,6 +93,9 @@ impl RowKind {
 
     /// Whether it stands for no group of its own.
     pub const fn is_remainder(self) -> bool {
-        !matches!(self, Self::Target | Self::Other | Self::Domain | Self::ContainedDomain)
+        !matches!(
+            self,
+            Self::Target | Self::Other | Self::Code | Self::Domain | Self::ContainedDomain
+        )
     }
 }

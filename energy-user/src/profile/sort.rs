@@ -10,6 +10,8 @@ pub enum SortBy {
     /// The most energy first.
     #[default]
     Joules,
+    /// The most energy first, with that of all it called; of rows that call nothing, as by joules.
+    Total,
     /// The most power first: the same order, as all rows are means over the same time.
     Watts,
     /// The most CPU time first.
@@ -20,12 +22,13 @@ pub enum SortBy {
 
 impl SortBy {
     /// Every order, in the order shown.
-    pub const ALL: [Self; 4] = [Self::Joules, Self::Watts, Self::Cpu, Self::Name];
+    pub const ALL: [Self; 5] = [Self::Joules, Self::Total, Self::Watts, Self::Cpu, Self::Name];
 
     /// The name in options.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Joules => "joules",
+            Self::Total => "total",
             Self::Watts => "watts",
             Self::Cpu => "cpu",
             Self::Name => "name",

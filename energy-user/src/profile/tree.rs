@@ -74,7 +74,7 @@ fn subtree_weights(
     let mut weights = vec![0; groups.len()];
     for (index, (row, _)) in groups.iter().enumerate() {
         let weight = match sort {
-            SortBy::Joules | SortBy::Watts => u128::from(row.energy.get()),
+            SortBy::Joules | SortBy::Total | SortBy::Watts => u128::from(row.energy.get()),
             SortBy::Cpu => u128::from(row.oncpu.unwrap_or_default().get()),
             SortBy::Name => 0,
         };

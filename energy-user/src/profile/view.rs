@@ -41,11 +41,15 @@ impl Profile {
     /// The energy of a row, where it is known: no row's is where nothing was measured or modelled,
     /// and the idle row's is not where every baseline is unknown.
     pub fn known_energy(&self, row: &Row) -> Option<Microjoules> {
-        let known = match row.kind {
+        self.knows(row.kind).then_some(row.energy)
+    }
+
+    /// Whether rows of this kind have a known energy.
+    pub fn knows(&self, kind: RowKind) -> bool {
+        match kind {
             RowKind::Idle => self.separates_idle(),
             _ => self.provenance().is_some(),
-        };
-        known.then_some(row.energy)
+        }
     }
 
     /// The rows of a report; `users` names users by number.
@@ -110,7 +114,7 @@ impl RowMaker<'_> {
         groups.sort_by(|(a, _), (b, _)| {
             let by_energy = b.energy.cmp(&a.energy);
             match options.sort {
-                SortBy::Joules | SortBy::Watts => by_energy,
+                SortBy::Joules | SortBy::Total | SortBy::Watts => by_energy,
                 SortBy::Cpu => b.oncpu.cmp(&a.oncpu),
                 SortBy::Name => a.name.cmp(&b.name).then(by_energy),
             }

@@ -1,6 +1,7 @@
 //! Where each process's code comes from, so that an address can be turned into a place in a file,
 //! which still means something when the process is gone.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::PathBuf;
@@ -72,8 +73,8 @@ impl AddressSpaces {
 
     /// What user address `address` of process `tgid` is in.
     pub(super) fn place(&mut self, tgid: u32, address: u64) -> Place {
-        if !self.spaces.contains_key(&tgid) {
-            self.spaces.insert(tgid, Space::new());
+        if let Entry::Vacant(unknown) = self.spaces.entry(tgid) {
+            unknown.insert(Space::new());
             self.read_maps(tgid);
         }
         let found = self.spaces.get(&tgid).and_then(|space| {

@@ -36,7 +36,7 @@ impl Object {
 /// All files seen.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    objects: Vec<Object>,
+    all: Vec<Object>,
     known: HashMap<(String, Option<String>), ObjectId>,
     held: usize,
 }
@@ -62,11 +62,11 @@ impl Objects {
             && let Some(early) = self.known.remove(&(path.to_owned(), None))
         {
             // Opened at its exec, before the kernel told its build id.
-            self.objects[early.0 as usize].build_id.clone_from(&key.1);
+            self.all[early.0 as usize].build_id.clone_from(&key.1);
             self.known.insert(key, early);
             return Some(early);
         }
-        let id = ObjectId(u32::try_from(self.objects.len()).ok()?);
+        let id = ObjectId(u32::try_from(self.all.len()).ok()?);
         // The process may live in another root directory.
         let inside = Path::new("/proc").join(tgid.to_string()).join("root").join(&path[1..]);
         let file = (self.held < HELD)
@@ -75,7 +75,7 @@ impl Objects {
             .filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()));
         self.held += usize::from(file.is_some());
         let (path, build_id) = key.clone();
-        self.objects.push(Object { path, build_id, file });
+        self.all.push(Object { path, build_id, file });
         self.known.insert(key, id);
         Some(id)
     }
@@ -88,27 +88,27 @@ impl Objects {
         let path = path.to_string_lossy();
         let path = path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned();
         let unheld = |object: &&mut Object| object.path == path && object.file.is_none();
-        if self.objects.iter().any(|object| object.path == path && object.file.is_some())
+        if self.all.iter().any(|object| object.path == path && object.file.is_some())
             || self.held >= HELD
         {
             return;
         }
         let Ok(file) = File::open(&link) else { return };
         self.held += 1;
-        match self.objects.iter_mut().find(unheld) {
+        match self.all.iter_mut().find(unheld) {
             Some(object) => object.file = Some(file),
             None => self.early(path, file),
         }
     }
 
     fn early(&mut self, path: String, file: File) {
-        let Ok(number) = u32::try_from(self.objects.len()) else { return };
+        let Ok(number) = u32::try_from(self.all.len()) else { return };
         self.known.insert((path.clone(), None), ObjectId(number));
-        self.objects.push(Object { path, build_id: None, file: Some(file) });
+        self.all.push(Object { path, build_id: None, file: Some(file) });
     }
 
     /// One of them.
     pub(super) fn get(&self, id: ObjectId) -> &Object {
-        &self.objects[id.0 as usize]
+        &self.all[id.0 as usize]
     }
 }

@@ -43,14 +43,11 @@ impl SampleBook {
     pub(super) fn add(&mut self, cpu: u16, at: MonotonicTime, window: u32, places: Vec<Place>) {
         let next = StackId(u32::try_from(self.stacks.len()).unwrap_or(u32::MAX));
         let places: Box<[Place]> = places.into();
-        let stack = match self.stacks.get(&places) {
-            Some(known) => *known,
-            None => {
-                self.new.push((next, places.clone()));
-                self.stacks.insert(places, next);
-                next
-            }
-        };
+        let stack = self.stacks.get(&places).copied().unwrap_or_else(|| {
+            self.new.push((next, places.clone()));
+            self.stacks.insert(places, next);
+            next
+        });
         self.pending.entry(cpu).or_default().push_back(Pending { at, window, stack });
     }
 

@@ -10,7 +10,7 @@ use super::{ReportOptions, scale};
 use crate::attribution::Baseline;
 use crate::model::{DomainId, Ledger, Losses, Provenance};
 use crate::profile::{
-    DomainAccount, Facts, Profile, Row, RowKind, StandardError, Targets, UserNames,
+    DomainAccount, Facts, Profile, Row, RowKind, StandardError, Targets, UserNames, View,
 };
 use crate::units::{Microjoules, Nanoseconds, Share, Watts};
 
@@ -20,34 +20,16 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// The report as JSON, ending in a line break; `users` names users by number.
 pub fn json(profile: &Profile, options: &ReportOptions, users: &UserNames<'_>) -> String {
     let view = profile.view(&options.view(), users);
-    let lasted = profile.span.duration;
-    let provenance = profile.provenance();
-    let report = Report {
-        schema_version: SCHEMA_VERSION,
-        recording: Recording::of(&profile.facts),
-        span: Span::of(profile),
-        method: Method {
-            model: profile.method.model.model().name(),
-            rule: profile.method.model.model().rule(),
-            idle_policy: profile.method.idle.name(),
-        },
-        total: Total {
-            provenance,
-            ledger: Sum::of(&view.total, provenance),
-            mean_watts: watts(provenance.map(|_| view.total.measured), lasted),
-            error: Error::of(provenance.map(|_| profile.total_error())),
-            domain_windows_without_energy: profile.gaps(),
-        },
-        targets: view.targets.map(|(energy, error)| TargetsTotal {
-            energy_uj: energy,
-            error: Error::of(Some(error)),
-            share: fraction(Share::of(energy.get(), view.total.measured.get())),
-        }),
-        domains: profile.domains.iter().map(|(id, account)| Domain::of(*id, account)).collect(),
+    pretty(&Report {
+        head: Head::of(profile, &view),
         by: options.by.name(),
         rows: view.rows.iter().map(|row| GroupRow::of(row, profile, &view.total)).collect(),
-    };
-    let mut text = serde_json::to_string_pretty(&report)
+    })
+}
+
+/// A report as text, ending in a line break.
+pub(super) fn pretty(report: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(report)
         .expect("structs with text keys and finite numbers become JSON");
     text.push('\n');
     text
@@ -55,6 +37,15 @@ pub fn json(profile: &Profile, options: &ReportOptions, users: &UserNames<'_>) -
 
 #[derive(Serialize)]
 struct Report<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    by: &'static str,
+    rows: Vec<GroupRow<'a>>,
+}
+
+/// What every report begins with.
+#[derive(Serialize)]
+pub(super) struct Head<'a> {
     schema_version: u32,
     recording: Recording<'a>,
     span: Span,
@@ -62,8 +53,35 @@ struct Report<'a> {
     total: Total,
     targets: Option<TargetsTotal>,
     domains: Vec<Domain<'a>>,
-    by: &'static str,
-    rows: Vec<GroupRow<'a>>,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn of(profile: &'a Profile, view: &View) -> Self {
+        let provenance = profile.provenance();
+        Self {
+            schema_version: SCHEMA_VERSION,
+            recording: Recording::of(&profile.facts),
+            span: Span::of(profile),
+            method: Method {
+                model: profile.method.model.model().name(),
+                rule: profile.method.model.model().rule(),
+                idle_policy: profile.method.idle.name(),
+            },
+            total: Total {
+                provenance,
+                ledger: Sum::of(&view.total, provenance),
+                mean_watts: watts(provenance.map(|_| view.total.measured), profile.span.duration),
+                error: Error::of(provenance.map(|_| profile.total_error())),
+                domain_windows_without_energy: profile.gaps(),
+            },
+            targets: view.targets.map(|(energy, error)| TargetsTotal {
+                energy_uj: energy,
+                error: Error::of(Some(error)),
+                share: fraction(Share::of(energy.get(), view.total.measured.get())),
+            }),
+            domains: profile.domains.iter().map(|(id, account)| Domain::of(*id, account)).collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -196,13 +214,13 @@ impl Sum {
 
 /// An error, as one standard deviation and as half the width of the 95 % interval.
 #[derive(Serialize)]
-struct Error {
+pub(super) struct Error {
     standard_error_joules: Option<f64>,
     error_95_joules: Option<f64>,
 }
 
 impl Error {
-    fn of(error: Option<StandardError>) -> Self {
+    pub(super) fn of(error: Option<StandardError>) -> Self {
         Self {
             standard_error_joules: error.map(|error| error.deviation().get()),
             error_95_joules: error.map(|error| error.half_width_95().get()),
@@ -339,11 +357,12 @@ impl<'a> GroupRow<'a> {
 }
 
 /// A mean power; `None` over no time.
-fn watts(energy: Option<Microjoules>, lasted: Nanoseconds) -> Option<f64> {
+pub(super) fn watts(energy: Option<Microjoules>, lasted: Nanoseconds) -> Option<f64> {
     let energy = energy.filter(|_| lasted > Nanoseconds::ZERO)?;
     Some((energy.joules() / lasted).get())
 }
 
-fn fraction(share: Option<Share>) -> Option<f64> {
+/// A share as a fraction of 1.
+pub(super) fn fraction(share: Option<Share>) -> Option<f64> {
     share.map(Share::get)
 }

@@ -1,24 +1,39 @@
 //! Reports: a profile for people, as text, and for programs, as JSON.
 //!
-//! **You give** a [`Profile`](crate::profile::Profile) and [`ReportOptions`].
+//! **You give** a [`Profile`] and [`ReportOptions`]; for a report on code, a [`CallTree`] beside it.
 //! **You get** rows that add up to the ledger, and everything one must know to trust them.
 //! **It is not** a measurement tool: the only thing done to a number here is to round it for people.
 
+mod code_json;
+mod code_text;
 mod json;
 mod scale;
 mod summary;
 mod table;
 mod text;
 
+pub use code_json::{code_json, function_json};
+pub use code_text::{code_text, function_text};
 pub use json::{SCHEMA_VERSION, json};
 pub use scale::{
     bytes, duration, energy, error_95, exact_joules, percent, power, rfc3339, seconds, utc,
 };
 pub use text::{summary, text};
 
-use crate::profile::{GroupBy, SortBy, ViewOptions};
+use crate::profile::{CallTree, GroupBy, Profile, SortBy, ThreadFilter, ViewOptions};
 
-/// What a report shows and how.
+/// What a report on code is about.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeSubject<'a> {
+    /// The recording, or the part of it that is looked at.
+    pub profile: &'a Profile,
+    /// Where in the programs the energy was used.
+    pub tree: &'a CallTree,
+    /// Whose energy the tree is of.
+    pub filter: &'a ThreadFilter,
+}
+
+/// What a report shows and how. A report on code stands for functions or lines, whatever `by` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportOptions {
     /// What a row stands for.

@@ -51,6 +51,13 @@ pub(super) fn lines(profile: &Profile, view: &View, width: usize) -> Vec<Line> {
     fields.lines
 }
 
+/// One more paragraph, as those above the rows are.
+pub(super) fn paragraph(label: &str, text: &str, warning: bool, width: usize) -> Vec<Line> {
+    let mut fields = Fields { lines: Vec::new(), width };
+    fields.paragraph(label, text, warning);
+    fields.lines
+}
+
 /// Labelled paragraphs.
 struct Fields {
     lines: Vec<Line>,

@@ -2,7 +2,7 @@
 
 use super::ReportOptions;
 use super::scale;
-use super::summary::lines as summary_lines;
+use super::summary::{Line, lines as summary_lines};
 use super::table::{self, Align, printable};
 use crate::model::Provenance;
 use crate::profile::{GroupBy, Profile, Row, UserNames, View};
@@ -12,7 +12,7 @@ const INDENT: &str = "  ";
 const DEEPEST: usize = 10;
 
 /// What stands where the energy is not known: never a 0.
-const UNKNOWN: &str = "unknown";
+pub(super) const UNKNOWN: &str = "unknown";
 
 /// The report as text, ending in a line break; `users` names users by number.
 pub fn text(profile: &Profile, options: &ReportOptions, users: &UserNames<'_>) -> String {
@@ -43,21 +43,21 @@ pub fn summary(profile: &Profile, color: bool, width: usize) -> String {
     head(profile, &view, width, Paint { on: color })
 }
 
-fn head(profile: &Profile, view: &View, width: usize, paint: Paint) -> String {
+/// What stands above the rows of a report.
+pub(super) fn head(profile: &Profile, view: &View, width: usize, paint: Paint) -> String {
     let mut out = String::new();
     for line in summary_lines(profile, view, width) {
-        out.push_str(&if line.is_warning() { paint.warning(&line.text) } else { line.text });
-        out.push('\n');
+        paint.put(line, &mut out);
     }
     out
 }
 
 /// The heading of a column of energy: what is not measured says so.
-pub(super) fn joules_heading(provenance: Option<Provenance>) -> &'static str {
+pub(super) fn energy_heading(name: &str, provenance: Option<Provenance>) -> String {
     match provenance {
-        Some(Provenance::Estimated) => "joules (est.)",
-        Some(Provenance::Assumed) => "joules (assumed)",
-        Some(Provenance::Measured | Provenance::Attributed) | None => "joules",
+        Some(Provenance::Estimated) => format!("{name} (est.)"),
+        Some(Provenance::Assumed) => format!("{name} (assumed)"),
+        Some(Provenance::Measured | Provenance::Attributed) | None => name.to_owned(),
     }
 }
 
@@ -68,8 +68,9 @@ fn group_lines(profile: &Profile, view: &View, options: &ReportOptions) -> Vec<S
         GroupBy::Exec => "program",
         by => by.name(),
     };
+    let joules = energy_heading("joules", profile.provenance());
     let mut columns = vec![
-        (joules_heading(profile.provenance()), Align::Right),
+        (joules.as_str(), Align::Right),
         ("±95 %", Align::Right),
         ("watts", Align::Right),
         ("share %", Align::Right),
@@ -110,8 +111,9 @@ fn group_cells(profile: &Profile, view: &View, by: GroupBy, row: &Row) -> Vec<St
 
 /// The table of domains.
 fn domain_lines(profile: &Profile, width: usize) -> Vec<String> {
+    let joules = energy_heading("joules", profile.provenance());
     let columns = [
-        (joules_heading(profile.provenance()), Align::Right),
+        (joules.as_str(), Align::Right),
         ("±95 %", Align::Right),
         ("watts", Align::Right),
         ("attributed", Align::Right),
@@ -148,16 +150,22 @@ fn domain_lines(profile: &Profile, width: usize) -> Vec<String> {
 
 /// The terminal's colours, or none.
 #[derive(Clone, Copy, Debug)]
-struct Paint {
-    on: bool,
+pub(super) struct Paint {
+    pub on: bool,
 }
 
 impl Paint {
-    fn heading(self, line: &str) -> String {
+    /// Adds a line from above the rows.
+    pub(super) fn put(self, line: Line, out: &mut String) {
+        out.push_str(&if line.is_warning() { self.warning(&line.text) } else { line.text });
+        out.push('\n');
+    }
+
+    pub(super) fn heading(self, line: &str) -> String {
         self.wrap("1", line)
     }
 
-    fn dim(self, line: &str) -> String {
+    pub(super) fn dim(self, line: &str) -> String {
         self.wrap("2", line)
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::catch_unwind;
 
 use cpp_demangle::DemangleOptions;
 
@@ -29,14 +30,15 @@ impl Demangler {
         if self.known.len() >= REMEMBERED {
             self.known.clear();
         }
-        let name = demangle(mangled);
+        // Demanglers have panicked on names made for it; such a name stays as it is.
+        let name = catch_unwind(|| demangle(mangled)).unwrap_or_else(|_| one_line(mangled));
         self.known.insert(mangled.to_owned(), name.clone());
         name
     }
 }
 
 /// Demangled as Rust (both manglings, without hashes), else as C++, else as it is.
-fn demangle(mangled: &str) -> String {
+pub(super) fn demangle(mangled: &str) -> String {
     let name = rust(mangled).or_else(|| cpp(mangled));
     one_line(name.as_deref().unwrap_or(mangled))
 }

@@ -155,10 +155,6 @@ struct Record {
 }
 
 impl Record {
-    fn half(&self, at: usize) -> Option<u64> {
-        Some(u16::from_le_bytes(self.bytes.get(at..at + 2)?.try_into().ok()?).into())
-    }
-
     fn word(&self, at: usize) -> Option<u32> {
         word(&self.bytes, at)
     }
@@ -173,9 +169,10 @@ impl Record {
         }
     }
 
-    /// A 16-bit field of the file's header behind its addresses, which end at 40 or 64 - 16.
-    fn count(&self, narrow_at: usize, wide_at: usize) -> Option<u64> {
-        self.half(if self.layout == Layout::Narrow { narrow_at } else { wide_at })
+    /// A 16-bit field, at its place in each layout.
+    fn half(&self, narrow_at: usize, wide_at: usize) -> Option<u64> {
+        let at = if self.layout == Layout::Narrow { narrow_at } else { wide_at };
+        Some(u16::from_le_bytes(self.bytes.get(at..at + 2)?.try_into().ok()?).into())
     }
 }
 
@@ -189,7 +186,7 @@ struct Section {
 
 fn sections(header: &Record, read: &impl Fn(u64, u64) -> Option<Vec<u8>>) -> Vec<Section> {
     let table = || {
-        let (start, count) = (header.wide(32, 40)?, header.count(48, 60)?);
+        let (start, count) = (header.wide(32, 40)?, header.half(48, 60)?);
         // More than 65280 are counted in the first section's size instead.
         let count = match count {
             0 => record(header.layout, Layout::section_size, start, 0, read)?.wide(20, 32)?,
@@ -218,7 +215,7 @@ fn note_segments(
     read: &impl Fn(u64, u64) -> Option<Vec<u8>>,
 ) -> impl Iterator<Item = Range<u64>> {
     let start = header.wide(28, 32).unwrap_or_default();
-    let count = header.count(44, 56).unwrap_or_default();
+    let count = header.half(44, 56).unwrap_or_default();
     let layout = header.layout;
     (0..count)
         .map_while(move |index| record(layout, Layout::segment_size, start, index, read))
@@ -272,10 +269,18 @@ fn build_id(mut notes: &[u8]) -> Option<String> {
         let described = notes.get(12..)?.get(name_length.1..)?;
         if word(notes, 8)? == NT_GNU_BUILD_ID && notes[12..].starts_with(b"GNU\0") {
             let id = described.get(..length.0).filter(|id| !id.is_empty())?;
-            return Some(id.iter().map(|byte| format!("{byte:02x}")).collect());
+            return Some(hexadecimal(id));
         }
         notes = described.get(length.1..)?;
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut digits = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        digits.push_str(&format!("{byte:02x}"));
+    }
+    digits
 }
 
 /// A length, and what it takes when padded.
@@ -286,4 +291,97 @@ fn padded(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A 64-bit file of sections only: (type, flags, address, contents).
+    fn file(sections: &[(u32, u64, u64, &[u8])]) -> Vec<u8> {
+        let mut bytes = b"\x7fELF\x02\x01".to_vec();
+        bytes.resize(64, 0);
+        let mut table = Vec::new();
+        for (kind, flags, address, contents) in sections {
+            let offset = bytes.len() as u64;
+            bytes.extend_from_slice(contents);
+            table.extend_from_slice(&0_u32.to_le_bytes());
+            table.extend_from_slice(&kind.to_le_bytes());
+            for field in [*flags, *address, offset, contents.len() as u64, 0, 0, 0] {
+                table.extend_from_slice(&field.to_le_bytes());
+            }
+            table.truncate(table.len() / 64 * 64);
+        }
+        let start = bytes.len() as u64;
+        bytes[40..48].copy_from_slice(&start.to_le_bytes());
+        bytes[60..62].copy_from_slice(&u16::try_from(sections.len()).unwrap().to_le_bytes());
+        bytes.extend_from_slice(&table);
+        bytes
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Elf> {
+        Elf::parse(&|offset, length| {
+            let start = usize::try_from(offset).ok()?;
+            Some(bytes.get(start..start.checked_add(usize::try_from(length).ok()?)?)?.to_vec())
+        })
+    }
+
+    fn note(name: &[u8], kind: u32, described: &[u8]) -> Vec<u8> {
+        let lengths = [name.len(), described.len()].map(|length| u32::try_from(length).unwrap());
+        let mut note: Vec<u8> =
+            [lengths[0], lengths[1], kind].iter().flat_map(|word| word.to_le_bytes()).collect();
+        for part in [name, described] {
+            note.extend_from_slice(part);
+            note.resize(note.len().next_multiple_of(4), 0);
+        }
+        note
+    }
+
+    #[test]
+    fn the_build_id_is_found_after_other_notes() {
+        let notes =
+            [note(b"GNU\0", 1, &[1; 16]), note(b"Go\0", 3, b"x"), note(b"GNU\0", 3, &[0xab, 0x0c])];
+        let elf = parse(&file(&[(SHT_NOTE, 0, 0, &notes.concat())])).unwrap();
+        assert_eq!(elf.build_id.as_deref(), Some("ab0c"));
+    }
+
+    #[test]
+    fn notes_that_are_cut_off_have_no_build_id() {
+        let whole = note(b"GNU\0", 3, &[7; 20]);
+        for length in 0..whole.len() {
+            assert_eq!(build_id(&whole[..length]), None);
+        }
+        assert_eq!(build_id(&[0xff; 64]), None);
+    }
+
+    #[test]
+    fn two_addresses_are_of_one_section_or_not() {
+        let (init, text) = ([0; 16], [0; 32]);
+        let sections: [(u32, u64, u64, &[u8]); 2] =
+            [(1, SHF_EXECINSTR, 0x1000, &init), (1, SHF_EXECINSTR, 0x1010, &text)];
+        let elf = parse(&file(&sections)).unwrap();
+        assert!(elf.in_one_section(0x1000, 0x100f) && elf.in_one_section(0x1010, 0x102f));
+        assert!(!elf.in_one_section(0x1000, 0x1010) && !elf.in_one_section(0x1030, 0x1030));
+    }
+
+    #[test]
+    fn a_section_that_promises_gigabytes_is_not_unpacked() {
+        let compressed = |promised: u64| {
+            let mut contents = [1_u64, promised, 1].map(u64::to_le_bytes).concat();
+            contents.resize(100, 0);
+            parse(&file(&[(1, SHF_COMPRESSED, 0, &contents)])).unwrap().readable
+        };
+        assert_eq!(compressed(100_000), Readable::All);
+        assert_eq!(compressed(200_000), Readable::Symbols);
+        assert_eq!(compressed(u64::MAX), Readable::Symbols);
+    }
+
+    #[test]
+    fn headers_that_lead_nowhere_are_not_followed() {
+        let mut bytes = file(&[(SHT_NOTE, 0, 0, &note(b"GNU\0", 3, &[1]))]);
+        bytes[40..48].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert_eq!(parse(&bytes).unwrap().build_id, None);
+        assert_eq!(parse(&bytes[..63]), None);
+        assert_eq!(parse(b"\x7fELF\x02\x02 a big-endian file"), None);
+    }
 }

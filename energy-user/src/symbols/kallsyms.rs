@@ -142,24 +142,23 @@ ffffffffc0010000 t bpf_prog_abc_count\t[bpf]
 
     fn name_at(address: u64) -> Option<(String, Option<String>)> {
         let symbols = KernelSymbols::parse(LISTED.to_owned());
-        let found = symbols.lookup(address)?;
-        Some((found.name.to_owned(), found.module.map(str::to_owned)))
+        symbols.lookup(address).map(|found| named(found.name, found.module))
     }
 
-    fn of_kernel(name: &str) -> Option<(String, Option<String>)> {
-        Some((name.to_owned(), None))
+    fn named(name: &str, module: Option<&str>) -> (String, Option<String>) {
+        (name.to_owned(), module.map(str::to_owned))
     }
 
     #[test]
     fn a_function_reaches_to_the_next_symbol() {
-        assert_eq!(name_at(0xffff_ffff_8100_1000), of_kernel("do_work"));
-        assert_eq!(name_at(0xffff_ffff_8100_10ff), of_kernel("do_work"));
+        assert_eq!(name_at(0xffff_ffff_8100_1000), Some(named("do_work", None)));
+        assert_eq!(name_at(0xffff_ffff_8100_10ff), Some(named("do_work", None)));
     }
 
     #[test]
     fn of_two_names_the_global_and_plain_one_is_taken() {
-        assert_eq!(name_at(0xffff_ffff_8100_0fff), of_kernel("startup_64"));
-        assert_eq!(name_at(0xffff_ffff_8100_1100), of_kernel("__strong_one"));
+        assert_eq!(name_at(0xffff_ffff_8100_0fff), Some(named("startup_64", None)));
+        assert_eq!(name_at(0xffff_ffff_8100_1100), Some(named("__strong_one", None)));
     }
 
     #[test]
@@ -171,9 +170,9 @@ ffffffffc0010000 t bpf_prog_abc_count\t[bpf]
 
     #[test]
     fn modules_and_bpf_programs_are_named() {
-        let ext4 = Some(("ext4_read".to_owned(), Some("ext4".to_owned())));
+        let ext4 = Some(named("ext4_read", Some("ext4")));
         assert_eq!(name_at(0xffff_ffff_c000_0010), ext4);
-        let bpf = Some(("bpf_prog_abc_count".to_owned(), Some("bpf".to_owned())));
+        let bpf = Some(named("bpf_prog_abc_count", Some("bpf")));
         assert_eq!(name_at(0xffff_ffff_c001_0010), bpf);
     }
 

@@ -1,7 +1,9 @@
 //! blazesym kept at a distance: asked on a thread of its own, with a time limit, its panics caught.
 //!
 //! It reads files of strangers, and DWARF is a language of programs and references: a library that
-//! reads it may fail in any way. Whatever happens, the one who asked goes on.
+//! reads it may fail in any way. Whatever it does, the one who asked goes on. Two things cannot be held
+//! off here: a file that is shortened in place while it is mapped (`SIGBUS`), and functions said to be
+//! inlined into each other deeper than the thread's stack.
 
 use std::collections::HashSet;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
@@ -14,6 +16,8 @@ use std::time::Duration;
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{self, CodeInfo, Input, Sym, Symbolized};
 use thiserror::Error;
+
+use super::demangle::{Demangler, one_line};
 
 /// The thread's name, by which its panics are told from others.
 const THREAD: &str = "symbols";
@@ -51,7 +55,7 @@ pub(super) struct Line {
     pub(super) line: Option<u32>,
 }
 
-/// What is known about an offset. Names are as they stand in the object.
+/// What is known about an offset. Names are demangled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) function: String,
@@ -137,15 +141,14 @@ fn serve(jobs: &Receiver<Job>, debug_dirs: &[PathBuf]) {
             .build()
     };
     let mut library = new();
+    let mut demangler = Demangler::default();
     let mut open = HashSet::new();
     for job in jobs {
         if open.len() >= MOST_OBJECTS && !open.contains(&job.path) {
             open.clear();
             library = new();
         }
-        // The library is replaced after a panic, so nothing half-changed is seen.
-        let answer = catch_unwind(AssertUnwindSafe(|| look_up(&library, &job)));
-        let answer = answer.unwrap_or_else(|_| {
+        let answer = contained(|| look_up(&library, &mut demangler, &job)).unwrap_or_else(|| {
             library = new();
             Err(LibraryError::Panicked)
         });
@@ -155,36 +158,46 @@ fn serve(jobs: &Receiver<Job>, debug_dirs: &[PathBuf]) {
     }
 }
 
-fn look_up(library: &symbolize::Symbolizer, job: &Job) -> Result<Places, LibraryError> {
+/// `None` where the library panicked. It is replaced after that, so nothing half-changed is seen. The
+/// thread would contain a panic as well, but not be there for the next object.
+fn contained<R>(look_up: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(look_up)).ok()
+}
+
+fn look_up(
+    library: &symbolize::Symbolizer,
+    demangler: &mut Demangler,
+    job: &Job,
+) -> Result<Places, LibraryError> {
     let mut elf = Elf::new(&job.path);
     elf.debug_syms = job.read == Read::DebugInformation;
     let found = library
         .symbolize(&Source::Elf(elf), Input::FileOffset(&job.offsets))
         .map_err(|error| LibraryError::Refused(format!("{error:#}")))?;
-    Ok(found.into_iter().map(place).collect())
+    Ok(found.into_iter().map(|found| place(found, demangler)).collect())
 }
 
-fn place(found: Symbolized<'_>) -> Option<Place> {
+fn place(found: Symbolized<'_>, demangler: &mut Demangler) -> Option<Place> {
     let Symbolized::Sym(Sym { name, addr, offset, size, code_info, inlined, .. }) = found else {
         return None;
     };
     let address = addr.wrapping_add(u64::try_from(offset).ok()?);
     (!name.is_empty()).then(|| Place {
-        function: name.into_owned(),
+        function: demangler.name(&name),
         addresses: (addr, address),
         bounded: size.is_some(),
         line: code_info.as_deref().map(line),
         inlined: inlined
             .into_vec()
             .into_iter()
-            .map(|inlined| (inlined.name.into_owned(), inlined.code_info.as_ref().map(line)))
+            .map(|inlined| (demangler.name(&inlined.name), inlined.code_info.as_ref().map(line)))
             .collect(),
     })
 }
 
 fn line(code: &CodeInfo<'_>) -> Line {
     Line {
-        file: code.to_path().to_string_lossy().into_owned(),
+        file: one_line(&code.to_path().to_string_lossy()),
         // DWARF's line 0 is code of no line.
         line: code.line.filter(|line| *line != 0),
     }
@@ -209,17 +222,21 @@ mod tests {
 
     #[test]
     fn what_takes_too_long_is_given_up_and_the_next_is_served() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
         let own = std::env::current_exe().unwrap();
-        let mut library = Library::new(Vec::new(), Duration::ZERO);
-        let error = library.ask(&own, &[0x1000], Read::Symbols).unwrap_err();
-        assert_eq!(error.to_string(), "it was not read within 0 s");
-        library.limit = Duration::from_secs(600);
+        let mut library = Library::new(Vec::new(), Duration::from_millis(50));
+        // Opening a pipe waits for a writer, who never comes.
+        let error = library.ask(&pipe, &[0x1000], Read::Symbols).unwrap_err();
+        assert!(matches!(error, LibraryError::TooLong(_)), "{error}");
+        library.limit = Duration::from_mins(10);
         assert!(library.ask(&own, &[0x1000], Read::Symbols).is_ok());
     }
 
     #[test]
     fn a_missing_object_is_refused_with_the_reason() {
-        let mut library = Library::new(Vec::new(), Duration::from_secs(600));
+        let mut library = Library::new(Vec::new(), Duration::from_mins(10));
         let error = library.ask(Path::new("/nowhere/x"), &[1], Read::Symbols).unwrap_err();
         assert!(matches!(error, LibraryError::Refused(_)), "{error}");
     }

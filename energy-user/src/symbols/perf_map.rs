@@ -210,10 +210,10 @@ mod tests {
     fn a_large_map_made_to_overlap_is_read_in_time() {
         // One line over all comes before small ones, again and again: were spans not merged, each
         // would pass over all others.
-        let text: String = (0..200_000_u64)
-            .rev()
-            .map(|i| format!("{:x} 1 small\n0 {:x} all\n", 2 * i, 2 * i + 1))
-            .collect();
+        let mut text = String::new();
+        for i in (0..200_000_u64).rev() {
+            text.push_str(&format!("{:x} 1 small\n0 {:x} all\n", 2 * i, 2 * i + 1));
+        }
         let map = PerfMap::parse(&text);
         assert_eq!(map.lookup(0), Some("all"));
     }
@@ -237,11 +237,10 @@ mod tests {
         fn the_last_line_that_covers_an_address_names_it(
             lines in prop::collection::vec((0_u64..64, 1_u64..16), 0..40),
         ) {
-            let text: String = lines
-                .iter()
-                .enumerate()
-                .map(|(line, (start, size))| format!("{start:x} {size:x} line {line}\n"))
-                .collect();
+            let mut text = String::new();
+            for (line, (start, size)) in lines.iter().enumerate() {
+                text.push_str(&format!("{start:x} {size:x} line {line}\n"));
+            }
             let map = PerfMap::parse(&text);
             for address in 0..96 {
                 let covers = |(start, size): &(u64, u64)| (*start..start + size).contains(&address);

@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use crate::model::{Frame, FrameKind};
 
-use super::demangle::{Demangler, one_line};
+use super::demangle::{demangle, one_line};
 use super::elf::{Elf, ElfError, Readable};
 use super::kallsyms::KernelSymbols;
-use super::library::{Library, LibraryError, Line, Place, Places, Read};
+use super::library::{Library, Line, Place, Places, Read};
 use super::object::{UserObject, VDSO};
 use super::vdso::Vdso;
 
 /// The module of functions of the kernel itself.
 const KERNEL: &str = "[kernel]";
 /// How long one object may take. Debug information of a browser is read in a few seconds.
-const OBJECT_LIMIT: Duration = Duration::from_secs(60);
+const OBJECT_LIMIT: Duration = Duration::from_mins(1);
 /// How many objects that could not be read are named in warnings.
 const NAMED_FAILURES: usize = 5;
 
@@ -44,7 +44,6 @@ impl Default for SymbolOptions {
 pub struct Symbolizer {
     options: SymbolOptions,
     library: Library,
-    demangler: Demangler,
     vdso: Option<Vdso>,
     kallsyms: PathBuf,
     /// Read when first asked for; `None` until then.
@@ -61,7 +60,6 @@ impl Symbolizer {
         Self {
             options,
             library,
-            demangler: Demangler::default(),
             vdso: None,
             kallsyms: PathBuf::from("/proc/kallsyms"),
             kernel: None,
@@ -120,9 +118,9 @@ impl Symbolizer {
     pub fn warnings(&self) -> Vec<String> {
         let more = self.failures.len().saturating_sub(NAMED_FAILURES);
         let objects = self.failures.iter().take(NAMED_FAILURES).map(|(object, why)| {
-            format!("functions of {} have no names or lines: {why}", one_line(object))
+            format!("functions of {} may lack names and lines: {why}", one_line(object))
         });
-        let rest = (more > 0).then(|| format!("and so for {more} more objects"));
+        let rest = (more > 0).then(|| format!("and so may those of {more} more objects"));
         self.kernel_warning.iter().cloned().chain(objects).chain(rest).collect()
     }
 
@@ -147,41 +145,30 @@ impl Symbolizer {
             let (function, address) = place.addresses;
             place.bounded || elf.in_one_section(function, address)
         };
-        let mut ask = |offsets: &[u64], read| -> Result<Places, LibraryError> {
-            let places = self.library.ask(&path, offsets, read)?;
+        let mut ask = |offsets: &[u64], read| -> Result<Places, String> {
+            let places = self.library.ask(&path, offsets, read).map_err(|why| why.to_string())?;
             Ok(places.into_iter().map(|place| place.filter(believed)).collect())
         };
-        let places = match elf.readable {
-            Readable::Nothing => Err("its symbol table is larger than can be right".to_owned()),
-            Readable::Symbols => {
-                Err("its debug information unpacks to more than can be right".into())
-            }
-            Readable::All => ask(offsets, Read::DebugInformation).map_err(|why| why.to_string()),
+        let told = match elf.readable {
+            Readable::All => ask(offsets, Read::DebugInformation),
+            Readable::Symbols => Err("its debug information unpacks to more than can be".into()),
+            Readable::Nothing => Err("its symbol table is larger than can be".into()),
         };
-        let places = match places {
-            Ok(mut places) => {
-                // What DWARF does not tell, or tells wrongly, the symbol table may.
-                let missing: Vec<usize> =
-                    (0..places.len()).filter(|index| places[*index].is_none()).collect();
-                let asked: Vec<u64> = missing.iter().map(|index| offsets[*index]).collect();
-                if !asked.is_empty()
-                    && let Ok(found) = ask(&asked, Read::Symbols)
-                {
-                    for (index, place) in missing.into_iter().zip(found) {
-                        places[index] = place;
-                    }
-                }
-                places
+        let mut places = told.unwrap_or_else(|why| {
+            self.failures.insert(object.shown.clone(), why);
+            vec![None; offsets.len()]
+        });
+        if elf.readable != Readable::Nothing {
+            // What DWARF does not tell, or tells wrongly, the symbol table may.
+            let missing: Vec<usize> =
+                (0..places.len()).filter(|index| places[*index].is_none()).collect();
+            let asked: Vec<u64> = missing.iter().map(|index| offsets[*index]).collect();
+            for (index, place) in
+                missing.into_iter().zip(ask(&asked, Read::Symbols).unwrap_or_default())
+            {
+                places[index] = place;
             }
-            Err(why) => {
-                let places = match elf.readable {
-                    Readable::Nothing => None,
-                    Readable::Symbols | Readable::All => ask(offsets, Read::Symbols).ok(),
-                };
-                self.failures.insert(object.shown.clone(), why);
-                places.unwrap_or_else(|| vec![None; offsets.len()])
-            }
-        };
+        }
         Ok((elf.build_id, places))
     }
 
@@ -197,27 +184,27 @@ impl Symbolizer {
     }
 
     /// The frames of a place, from a frame of its object and offset.
-    fn frames(&mut self, frame: &Frame, place: Option<Place>) -> Vec<Frame> {
+    fn frames(&self, frame: &Frame, place: Option<Place>) -> Vec<Frame> {
         let Some(place) = place else { return vec![frame.clone()] };
-        let mut named = |name: &str, line: Option<Line>, kind| Frame {
-            function: Some(self.demangler.name(name)).filter(|name| !name.is_empty()),
-            file: line.as_ref().map(|line| one_line(&line.file)),
-            line: line.and_then(|line| line.line),
+        let named = |name: String, line: Option<Line>, kind| Frame {
+            function: Some(name).filter(|name| !name.is_empty()),
+            line: line.as_ref().and_then(|line| line.line),
+            file: line.map(|line| line.file),
             kind,
             ..frame.clone()
         };
-        let mut frames = vec![named(&place.function, place.line, FrameKind::User)];
+        let mut frames = vec![named(place.function, place.line, FrameKind::User)];
         if self.options.inlines {
             let inlined = place.inlined.into_iter();
-            frames.extend(inlined.map(|(name, line)| named(&name, line, FrameKind::Inlined)));
+            frames.extend(inlined.map(|(name, line)| named(name, line, FrameKind::Inlined)));
         }
         frames
     }
 
-    fn kernel_frame(&mut self, address: u64) -> Frame {
+    fn kernel_frame(&self, address: u64) -> Frame {
         let found = self.kernel.as_ref().and_then(|kernel| kernel.lookup(address));
         Frame {
-            function: found.map(|function| self.demangler.name(function.name)),
+            function: found.map(|function| demangle(function.name)),
             file: None,
             line: None,
             module: Some(found.and_then(|function| function.module).unwrap_or(KERNEL).to_owned()),

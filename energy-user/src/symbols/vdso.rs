@@ -54,10 +54,10 @@ mod tests {
     fn it_is_found_among_mappings() {
         let maps = "\
 00400000-00401000 r-xp 00000000 08:01 1 /usr/bin/x
-7ffd000-7ffe000 r--p 00000000 00:00 0 [vvar]
-7ffe000-8000000 r-xp 00000000 00:00 0 [vdso]
+07ffd000-07ffe000 r--p 00000000 00:00 0 [vvar]
+07ffe000-08000000 r-xp 00000000 00:00 0 [vdso]
 ";
-        assert_eq!(find(maps), Some(0x7ffe000..0x8000000));
+        assert_eq!(find(maps), Some(0x07ff_e000..0x0800_0000));
         assert_eq!(find("00400000-00401000 r-xp 00000000 08:01 1 /usr/bin/x\n"), None);
     }
 }

@@ -9,12 +9,15 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use energy_prof::attribution::{IdlePolicy, ModelKind};
-use energy_prof::export::{Format, Unit};
 use energy_prof::model::DomainId;
-use energy_prof::profile::{GroupBy, ParseGroupByError, SortBy};
+use energy_prof::profile::{CodeUnit, GroupBy, SortBy};
 use energy_prof::units::{Nanoseconds, Watts};
 
 use crate::exit;
+
+mod exports;
+
+pub(crate) use exports::{DiffArguments, ExportArguments, FlamegraphArguments, PartArguments};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -28,6 +31,7 @@ Examples:
   energy-prof flamegraph -o energy.svg         in which functions
   sudo energy-prof record -p 1234 -d 30s       a running process, for 30 seconds
   sudo energy-prof record -a -d 1m             the whole machine
+  energy-prof report --by function             which functions of it used them
   energy-prof report --by cgroup --json        the same recording, otherwise
   sudo energy-prof stat -r 5 -- ./bench        the energy of a command, five runs
   energy-prof doctor                           what this machine can measure";
@@ -201,10 +205,14 @@ pub(crate) struct ReportArguments {
     /// The trace
     #[arg(default_value = "energy.trace")]
     pub(crate) trace: PathBuf,
-    /// What a row stands for: process, thread, exec, cgroup, container, unit, user or domain
-    #[arg(long, default_value = "process", value_parser = one_of::<GroupBy>)]
-    pub(crate) by: GroupBy,
-    /// Order of the rows: joules, watts, cpu or name
+    /// What a row stands for: process, thread, exec, cgroup, container, unit, user, domain, function
+    /// or line
+    #[arg(long, default_value = "process", value_parser = report_by)]
+    pub(crate) by: ReportBy,
+    /// Show one function, its callers and its callees; a part of the name will do if only one has it
+    #[arg(long, value_name = "NAME", conflicts_with = "by")]
+    pub(crate) function: Option<String>,
+    /// Order of the rows: joules (of functions, their own), total, watts, cpu or name
     #[arg(long, default_value = "joules", value_parser = one_of::<SortBy>)]
     pub(crate) sort: SortBy,
     /// Show this many rows; the rest become one; 0 shows all
@@ -219,6 +227,8 @@ pub(crate) struct ReportArguments {
     /// Only windows that begin before this time since the start
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) to: Option<Nanoseconds>,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArguments,
     /// Write JSON (schema in docs/report-json.md)
     #[arg(long)]
     pub(crate) json: bool,
@@ -226,101 +236,30 @@ pub(crate) struct ReportArguments {
     pub(crate) divide: DivideArguments,
 }
 
-/// Which part of a trace, and whose stacks.
+/// What rows of a report stand for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ReportBy {
+    Threads(GroupBy),
+    Code(CodeUnit),
+}
+
+/// Whose functions are shown.
 #[derive(Debug, Args)]
-pub(crate) struct PartArguments {
-    /// Only these processes, separated by commas
-    #[arg(short, long, value_name = "PID,…", value_delimiter = ',', help_heading = "Part")]
+pub(crate) struct ThreadArguments {
+    /// Only functions of these processes, separated by commas
+    #[arg(long, value_name = "PID,…", value_delimiter = ',', allow_negative_numbers = true, value_parser = process_id)]
     pub(crate) pid: Vec<u32>,
-    /// Every process, not only the targets
-    #[arg(long, help_heading = "Part")]
-    pub(crate) all: bool,
-    /// Keep the threads of a process apart
-    #[arg(long, help_heading = "Part")]
-    pub(crate) by_thread: bool,
-    /// Only windows that begin at or after this time since the start, e.g. 1.5s
-    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Part")]
-    pub(crate) from: Option<Nanoseconds>,
-    /// Only windows that begin before this time since the start
-    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Part")]
-    pub(crate) to: Option<Nanoseconds>,
-    #[command(flatten)]
-    pub(crate) divide: DivideArguments,
+    /// Only functions of these threads, separated by commas
+    #[arg(long, value_name = "TID,…", value_delimiter = ',', allow_negative_numbers = true, value_parser = process_id)]
+    pub(crate) tid: Vec<u32>,
+    /// Only functions of threads of these names, separated by commas
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) comm: Vec<String>,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct FlamegraphArguments {
-    /// The trace
-    #[arg(default_value = "energy.trace")]
-    pub(crate) trace: PathBuf,
-    /// The picture; - is stdout
-    #[arg(short, long, value_name = "FILE.svg", default_value = "flamegraph.svg")]
-    pub(crate) output: PathBuf,
-    /// What frames say first: joules or watts
-    #[arg(long, default_value = "joules", value_parser = one_of::<Unit>)]
-    pub(crate) unit: Unit,
-    /// With the root on top: icicles
-    #[arg(long)]
-    pub(crate) inverted: bool,
-    #[command(flatten)]
-    pub(crate) part: PartArguments,
-}
-
-#[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("what").args(["format", "output"]).multiple(true).required(true))]
-pub(crate) struct ExportArguments {
-    /// The trace
-    #[arg(default_value = "energy.trace")]
-    pub(crate) trace: PathBuf,
-    /// pprof, firefox, speedscope, folded, flamegraph or csv; otherwise by the file's name
-    #[arg(short, long, value_parser = one_of::<Format>)]
-    pub(crate) format: Option<Format>,
-    /// Where it goes, e.g. energy.pb.gz; otherwise, and for -, stdout
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) part: PartArguments,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DiffArguments {
-    /// The trace before
-    pub(crate) before: PathBuf,
-    /// The trace after
-    pub(crate) after: PathBuf,
-    /// What a row stands for: function, or as in report: process, exec, cgroup, unit, user, domain …
-    #[arg(long, default_value = "function", value_parser = one_of::<CompareBy>)]
-    pub(crate) by: CompareBy,
-    /// Show this many rows; 0 shows all
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub(crate) top: usize,
-    /// Draw a flame graph of the second trace, coloured by what changed; - is stdout
-    #[arg(short, long, value_name = "FILE.svg")]
-    pub(crate) output: Option<PathBuf>,
-    /// With the root on top: icicles
-    #[arg(long, requires = "output")]
-    pub(crate) inverted: bool,
-    #[command(flatten)]
-    pub(crate) part: PartArguments,
-}
-
-/// What a row of a comparison stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CompareBy {
-    Function,
-    Group(GroupBy),
-}
-
-impl std::str::FromStr for CompareBy {
-    type Err = String;
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "function" => Ok(Self::Function),
-            name => name
-                .parse()
-                .map(Self::Group)
-                .map_err(|error: ParseGroupByError| format!("{error}, or function")),
-        }
+impl ThreadArguments {
+    fn is_given(&self) -> bool {
+        !(self.pid.is_empty() && self.tid.is_empty() && self.comm.is_empty())
     }
 }
 
@@ -402,11 +341,25 @@ pub(crate) struct SimulateArguments {
 
 /// The arguments of this process, or the status to exit with at once.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
-    Arguments::try_parse().map_err(|error| {
+    Arguments::try_parse().and_then(checked).map_err(|error| {
         // Help goes to stdout, complaints to stderr; a closed pipe is no news to anyone.
         let _ = error.print();
         if error.use_stderr() { exit::Status::USAGE.into() } else { ExitCode::SUCCESS }
     })
+}
+
+/// Refuses what clap cannot: a choice of threads where rows are threads already.
+fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
+    match &arguments.command {
+        Command::Report(ReportArguments {
+            by: ReportBy::Threads(_), function: None, threads, ..
+        }) if threads.is_given() => Err(Arguments::command().error(
+            clap::error::ErrorKind::MissingRequiredArgument,
+            "--pid, --tid and --comm choose whose functions are shown: add --by function, --by line \
+             or --function NAME",
+        )),
+        _ => Ok(arguments),
+    }
 }
 
 /// Completions for `shell`.
@@ -482,6 +435,15 @@ fn log_records(text: &str) -> Result<u32, String> {
 
 fn one_of<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn report_by(text: &str) -> Result<ReportBy, String> {
+    let threads = text.parse().map(ReportBy::Threads);
+    threads.or_else(|_| text.parse().map(ReportBy::Code)).map_err(|_| {
+        let names = GroupBy::ALL.map(GroupBy::name).into_iter();
+        let names: Vec<&str> = names.chain(CodeUnit::ALL.map(CodeUnit::name)).collect();
+        format!("cannot group by {text:?}: expected {}", names.join(", "))
+    })
 }
 
 fn idle_watts(text: &str) -> Result<(DomainId, Watts), String> {

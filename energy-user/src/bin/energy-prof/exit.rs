@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use energy_prof::analyze::AnalyzeError;
 use energy_prof::export::ExportError;
 use energy_prof::probes::ProbeError;
+use energy_prof::profile::FindFunctionError;
 use energy_prof::record::{RecordError, TargetError};
 use energy_prof::trace::TraceError;
 
@@ -68,11 +69,13 @@ impl Status {
         }
         if let Some(error) = cause.downcast_ref::<AnalyzeError>() {
             return Some(match error {
-                AnalyzeError::UnknownDomain { .. } | AnalyzeError::EmptyRange { .. } => Self::USAGE,
+                AnalyzeError::UnknownDomain { .. }
+                | AnalyzeError::EmptyRange { .. }
+                | AnalyzeError::NoSuchThread { .. } => Self::USAGE,
                 _ => Self::READ,
             });
         }
-        None
+        cause.downcast_ref::<FindFunctionError>().map(|_| Self::USAGE)
     }
 
     fn of_recording(error: &RecordError) -> Option<Self> {

@@ -36,11 +36,17 @@ impl<'a> Columns<'a> {
         &self,
         column: &'static str,
     ) -> Result<Vec<N>, ColumnError> {
-        self.column(column)?;
-        self.optional_integers(column)?
-            .into_iter()
-            .map(|value| value.ok_or(ColumnError::Null(column)))
-            .collect()
+        let array = self.column(column)?;
+        match array.data_type() {
+            // The two types that we write ourselves are read in one go.
+            DataType::Int32 if array.null_count() == 0 => whole::<Int32Type, N>(column, array),
+            DataType::Int64 if array.null_count() == 0 => whole::<Int64Type, N>(column, array),
+            _ => self
+                .optional_integers(column)?
+                .into_iter()
+                .map(|value| value.ok_or(ColumnError::Null(column)))
+                .collect(),
+        }
     }
 
     /// Integers that may be null; all are where the column is missing.
@@ -178,6 +184,24 @@ impl<'a> Columns<'a> {
     fn nulls<T>(&self) -> Vec<Option<T>> {
         std::iter::repeat_with(|| None).take(self.rows()).collect()
     }
+}
+
+/// The numbers of an array that has no nulls.
+fn whole<T, N>(column: &'static str, array: &ArrayRef) -> Result<Vec<N>, ColumnError>
+where
+    T: ArrowPrimitiveType,
+    T::Native: Into<i64> + Copy + ToString,
+    N: TryFrom<i64>,
+{
+    let numbers = array
+        .as_any()
+        .downcast_ref::<PrimitiveArray<T>>()
+        .ok_or_else(|| wrong_type(column, array))?;
+    let mut narrowed = Vec::with_capacity(numbers.len());
+    for &number in numbers.values() {
+        narrowed.push(N::try_from(number.into()).map_err(|_| impossible(column, &number))?);
+    }
+    Ok(narrowed)
 }
 
 fn widened<T, N>(column: &'static str, array: &ArrayRef) -> Result<Vec<Option<N>>, ColumnError>

@@ -6,12 +6,12 @@ use energy_prof::profile::{Diff, MergedTree, Yardstick};
 use super::document;
 use super::flamegraph::direction;
 use super::profiled::{Profiled, StacksAre};
-use crate::cli::{CompareBy, DiffArguments};
+use crate::cli::{DiffArguments, ReportBy};
 use crate::exit::Status;
 use crate::terminal;
 
 pub(crate) fn run(arguments: &DiffArguments) -> anyhow::Result<Status> {
-    let with_stacks = arguments.by == CompareBy::Function || arguments.output.is_some();
+    let with_stacks = matches!(arguments.by, ReportBy::Code(_)) || arguments.output.is_some();
     let stacks = if with_stacks { StacksAre::Needed } else { StacksAre::Welcome };
     let before = Profiled::read(&arguments.before, &arguments.part, stacks)?;
     let after = Profiled::read(&arguments.after, &arguments.part, stacks)?;
@@ -28,8 +28,8 @@ pub(crate) fn run(arguments: &DiffArguments) -> anyhow::Result<Status> {
         }
     }
     let diff = match arguments.by {
-        CompareBy::Function => Diff::of_functions(&before.tree, &after.tree, yardstick),
-        CompareBy::Group(by) => {
+        ReportBy::Code(unit) => Diff::of_code(&before.tree, &after.tree, unit, yardstick),
+        ReportBy::Threads(by) => {
             Diff::of_groups(&before.profile, &after.profile, by, &terminal::user_name)
         }
     };

@@ -40,9 +40,10 @@ impl Profiled {
         let choices = choices(part);
         let whose = CallTreeOptions {
             filter: ThreadFilter {
-                pids: part.pid.clone(),
+                pids: part.threads.pid.clone(),
+                tids: part.threads.tid.clone(),
+                comms: part.threads.comm.clone(),
                 scope: if part.all { Scope::All } else { Scope::Targets },
-                ..ThreadFilter::default()
             },
             roots: if part.by_thread { Roots::Threads } else { Roots::Processes },
         };

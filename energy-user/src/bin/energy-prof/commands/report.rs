@@ -3,12 +3,16 @@
 use std::io::stdout;
 use std::path::Path;
 
-use energy_prof::analyze::{AnalyzeError, AnalyzeOptions, analyze};
-use energy_prof::profile::Profile;
-use energy_prof::report::{ReportOptions, json, text};
+use energy_prof::analyze::{
+    AnalyzeError, AnalyzeOptions, CallTreeOptions, analyze, profile_and_call_tree,
+};
+use energy_prof::profile::{CallTree, GroupBy, Profile, Roots, Scope, ThreadFilter};
+use energy_prof::report::{
+    CodeSubject, ReportOptions, code_json, code_text, function_json, function_text, json, text,
+};
 use energy_prof::trace::{TraceError, TraceReader};
 
-use crate::cli::{Color, ReportArguments};
+use crate::cli::{Color, ReportArguments, ReportBy};
 use crate::exit::Status;
 use crate::terminal;
 
@@ -20,18 +24,65 @@ pub(crate) fn run(arguments: &ReportArguments, color: Color) -> anyhow::Result<S
         from: arguments.from,
         to: arguments.to,
     };
-    let profile = profile_of(&arguments.trace, &choices)?;
     let options = ReportOptions {
-        by: arguments.by,
+        by: match arguments.by {
+            ReportBy::Threads(by) => by,
+            ReportBy::Code(_) => GroupBy::default(),
+        },
         sort: arguments.sort,
         top: (arguments.top > 0).then_some(arguments.top),
         all: arguments.all,
         color: terminal::colours(color, &stdout()),
         width: terminal::width(),
     };
-    let render = if arguments.json { json } else { text };
-    terminal::print(&render(&profile, &options, &terminal::user_name))?;
+    let report = match (&arguments.function, arguments.by) {
+        (Some(name), _) => {
+            let code = Code::of(arguments, &choices)?;
+            let around = code.tree.neighbourhood(name)?;
+            let render = if arguments.json { function_json } else { function_text };
+            render(&code.subject(), &around, &options)
+        }
+        (None, ReportBy::Code(unit)) => {
+            let code = Code::of(arguments, &choices)?;
+            let render = if arguments.json { code_json } else { code_text };
+            render(&code.subject(), unit, &options)
+        }
+        (None, ReportBy::Threads(_)) => {
+            let profile = profile_of(&arguments.trace, &choices)?;
+            let render = if arguments.json { json } else { text };
+            render(&profile, &options, &terminal::user_name)
+        }
+    };
+    terminal::print(&report)?;
     Ok(Status::SUCCESS)
+}
+
+/// What a report on code is made from.
+struct Code {
+    profile: Profile,
+    tree: CallTree,
+    filter: ThreadFilter,
+}
+
+impl Code {
+    fn of(arguments: &ReportArguments, choices: &AnalyzeOptions) -> anyhow::Result<Self> {
+        let threads = &arguments.threads;
+        let filter = ThreadFilter {
+            pids: threads.pid.clone(),
+            tids: threads.tid.clone(),
+            comms: threads.comm.clone(),
+            scope: if arguments.all { Scope::All } else { Scope::Targets },
+        };
+        let of = CallTreeOptions { filter, roots: Roots::default() };
+        let trace = TraceReader::open(&arguments.trace)?;
+        let (profile, tree) =
+            profile_and_call_tree(&trace, choices, &of).map_err(unwrap_trace_error)?;
+        Ok(Self { profile, tree, filter: of.filter })
+    }
+
+    fn subject(&self) -> CodeSubject<'_> {
+        CodeSubject { profile: &self.profile, tree: &self.tree, filter: &self.filter }
+    }
 }
 
 /// The profile of the trace at `path`.
