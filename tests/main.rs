@@ -21,6 +21,7 @@ mod support {
     #[expect(dead_code, reason = "single rights belong to the kernel tests")]
     pub(crate) mod nobody;
     pub(crate) mod outcome;
+    pub(crate) mod protobuf;
     pub(crate) mod sampled;
     pub(crate) mod skip;
     pub(crate) mod small_trace;
