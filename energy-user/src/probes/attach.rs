@@ -108,9 +108,14 @@ impl Probes {
         self.switches.cpus()
     }
 
-    /// Hands every unread switch of `cpu` to `each`, oldest first.
-    pub fn read_switches(&self, cpu: u16, each: impl FnMut(SwitchRecord)) -> CpuState {
-        self.switches.read(cpu, each)
+    /// How far the log of `cpu` has come now.
+    pub fn cpu_state(&self, cpu: u16) -> CpuState {
+        self.switches.state(cpu)
+    }
+
+    /// Hands every unread switch of `cpu` that was there at `state` to `each`, oldest first.
+    pub fn read_switches(&self, cpu: u16, state: &CpuState, each: impl FnMut(SwitchRecord)) {
+        self.switches.read(cpu, state, each);
     }
 
     /// The next task event, oldest first; `None` when there is none for now.

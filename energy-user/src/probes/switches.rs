@@ -9,6 +9,10 @@ use super::ProbeError;
 use super::shared_memory::SharedArray;
 use crate::units::MonotonicTime;
 
+/// How often a state is read again because the CPU has switched meanwhile; reading takes a small
+/// part of the time between two switches.
+const ATTEMPTS: usize = 16;
+
 /// One thread leaving its CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SwitchRecord {
@@ -22,10 +26,13 @@ pub struct SwitchRecord {
     pub after_gap: bool,
 }
 
-/// A CPU after its records have been read.
+/// How far a CPU's log had come at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuState {
-    /// The address of the task that runs since the last record; `None` before the first record.
+    /// Number of the first record that was not there yet.
+    head: u64,
+    /// The address of the task that runs since the last record; `None` before the first record,
+    /// and where the CPU switches too fast to tell.
     pub running: Option<u64>,
     /// Whether the newest switches are among the lost ones, so that `running` is unknown.
     pub gap: bool,
@@ -62,19 +69,50 @@ impl SwitchLog {
         self.count
     }
 
-    /// Hands every unread record of `cpu` to `each`, oldest first, and frees their room.
-    pub(super) fn read(&self, cpu: u16, mut each: impl FnMut(SwitchRecord)) -> CpuState {
+    /// How far `cpu` has come now.
+    pub(super) fn state(&self, cpu: u16) -> CpuState {
+        let log = self.cpus.at(usize::from(cpu));
+        // SAFETY: `log` lies in the mapping; words are read atomically.
+        let read = |word: *mut u64| unsafe { AtomicU64::from_ptr(word) }.load(Ordering::Acquire);
+        // SAFETY: the fields of a `CpuLog` in the mapping.
+        let (head_at, gap_at, next_at, dropped_at, lost_events_at) = unsafe {
+            (
+                &raw mut (*log).head,
+                &raw mut (*log).gap,
+                [&raw mut (*log).next[0], &raw mut (*log).next[1]],
+                &raw mut (*log).dropped,
+                &raw mut (*log).lost_events,
+            )
+        };
+        let mut state = CpuState::default();
+        for _ in 0..ATTEMPTS {
+            let head = read(head_at);
+            state = CpuState {
+                head,
+                running: (head > 0)
+                    .then(|| address_part(read(next_at[usize::from(head & 1 == 1)]))),
+                gap: read(gap_at) != 0,
+                lost_switches: read(dropped_at),
+                lost_events: read(lost_events_at),
+            };
+            if read(head_at) == head {
+                return state;
+            }
+        }
+        CpuState { running: None, ..state }
+    }
+
+    /// Hands every unread record of `cpu` that was there at `state` to `each`, oldest first, and
+    /// frees their room.
+    pub(super) fn read(&self, cpu: u16, state: &CpuState, mut each: impl FnMut(SwitchRecord)) {
         let log = self.cpus.at(usize::from(cpu));
         let base = usize::from(cpu) << self.shift;
         let mask = (1usize << self.shift) - 1;
         // SAFETY: `log` and the records lie in the mapping. The kernel side writes records before
-        // it moves `head`, and never one that `tail` has not passed; words are read atomically.
+        // it moves `head`, and never one that `tail` has not passed.
         unsafe {
-            let head_word = AtomicU64::from_ptr(&raw mut (*log).head);
             let tail_word = AtomicU64::from_ptr(&raw mut (*log).tail);
-            let head = head_word.load(Ordering::Acquire);
-            let tail = tail_word.load(Ordering::Relaxed);
-            for number in tail..head {
+            for number in tail_word.load(Ordering::Relaxed)..state.head {
                 #[expect(clippy::cast_possible_truncation, reason = "the mask keeps the low bits")]
                 let record = self.records.at(base | (number as usize & mask)).read();
                 each(SwitchRecord {
@@ -84,20 +122,7 @@ impl SwitchLog {
                     after_gap: record.end_ns & GAP != 0,
                 });
             }
-            let slot = &raw mut (*log).next[usize::from(head & 1 == 1)];
-            let next = AtomicU64::from_ptr(slot).load(Ordering::Acquire);
-            // A switch in the meantime leaves this slot alone; a second one may have written it.
-            let settled = head_word.load(Ordering::Acquire) <= head + 1;
-            let gap = AtomicU64::from_ptr(&raw mut (*log).gap).load(Ordering::Relaxed) != 0;
-            let state = CpuState {
-                running: (head > 0 && settled).then(|| address_part(next)),
-                gap,
-                lost_switches: AtomicU64::from_ptr(&raw mut (*log).dropped).load(Ordering::Relaxed),
-                lost_events: AtomicU64::from_ptr(&raw mut (*log).lost_events)
-                    .load(Ordering::Relaxed),
-            };
-            tail_word.store(head, Ordering::Release);
-            state
+            tail_word.store(state.head, Ordering::Release);
         }
     }
 }

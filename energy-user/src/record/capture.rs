@@ -54,9 +54,8 @@ impl Capture {
             late_switches: 0,
             lost_time: Nanoseconds::ZERO,
         };
-        capture.read_events();
-        for cpu in 0..capture.probes.cpus() {
-            capture.read_cpu(cpu);
+        for (cpu, state) in capture.catch_up() {
+            capture.read_cpu(cpu, state, MonotonicTime::MAX);
         }
         capture
     }
@@ -80,7 +79,8 @@ impl Capture {
     /// `grid` that has settled. Gives that line.
     pub(super) fn drain(&mut self, grid: Grid, now: MonotonicTime) -> MonotonicTime {
         let line = grid.line_at_or_before(now - SETTLED);
-        self.read_to(line);
+        // What lies beyond the line is known as well, and charged at once.
+        self.read_to(line, MonotonicTime::MAX);
         line
     }
 
@@ -92,7 +92,7 @@ impl Capture {
                 self.probes.mark(cpu);
             }
         }
-        self.read_to(end);
+        self.read_to(end, end);
         self.book.close();
     }
 
@@ -121,58 +121,61 @@ impl Capture {
         self.lost_time
     }
 
-    fn read_events(&mut self) {
+    /// Takes note of what has become of threads, and gives how far each CPU had come before: no
+    /// thread is in those records that has not announced itself.
+    fn catch_up(&mut self) -> Vec<(u16, CpuState)> {
+        let states = (0..self.probes.cpus()).map(|cpu| (cpu, self.probes.cpu_state(cpu))).collect();
         while let Some(event) = self.probes.next_event() {
             self.tasks.apply(event);
         }
+        states
     }
 
-    fn read_to(&mut self, line: MonotonicTime) {
-        self.read_events();
-        for cpu in 0..self.probes.cpus() {
-            self.read_cpu(cpu);
+    /// Charges every CPU up to `line` at least, and to `limit` at most.
+    fn read_to(&mut self, line: MonotonicTime, limit: MonotonicTime) {
+        for (cpu, state) in self.catch_up() {
+            self.read_cpu(cpu, state, limit);
             if self.cpus[usize::from(cpu)].alive && self.book.charged_to(cpu) < line {
-                self.charge_running(cpu, line);
+                self.charge_running(cpu, line, limit);
             }
         }
     }
 
-    /// Charges all that `cpu` has written down.
-    fn read_cpu(&mut self, cpu: u16) {
-        let Self { probes, tasks, book, late_switches, lost_time, .. } = self;
+    /// Charges all that `cpu` had written down at `state`, as far as `limit`.
+    fn read_cpu(&mut self, cpu: u16, state: CpuState, limit: MonotonicTime) {
+        let Self { probes, tasks, book, late_switches, lost_time, start, .. } = self;
         let seen = &mut self.cpus[usize::from(cpu)];
-        let mut alive = seen.alive;
-        seen.state = probes.read_switches(cpu, |switch| {
-            alive = true;
+        seen.state = state;
+        probes.read_switches(cpu, &state, |switch| {
+            seen.alive = true;
             let from = book.charged_to(cpu);
             if switch.end < from {
                 // Before the start, or its time was charged already to the thread that left.
-                *late_switches += u64::from(from > self.start);
+                *late_switches += u64::from(from > *start);
                 tasks.resolve(switch.address, switch.tid, switch.end, switch.end);
                 return;
             }
+            let (end, switched) = (switch.end.min(limit), switch.end <= limit);
             if switch.after_gap {
-                *lost_time += switch.end.since(from);
-                book.charge(cpu, ThreadId::LOST, switch.end, true);
+                *lost_time += end.since(from);
+                book.charge(cpu, ThreadId::LOST, end, switched);
                 return;
             }
             let mut reached = from;
             loop {
-                let (thread, until) =
-                    tasks.resolve(switch.address, switch.tid, reached, switch.end);
-                let ends_here = until >= switch.end;
-                book.charge(cpu, thread, until.min(switch.end), ends_here);
+                let (thread, until) = tasks.resolve(switch.address, switch.tid, reached, end);
+                let ends_here = until >= end;
+                book.charge(cpu, thread, until.min(end), ends_here && switched);
                 if ends_here {
                     return;
                 }
                 reached = until;
             }
         });
-        seen.alive = alive;
     }
 
     /// Charges whoever runs on `cpu` since its last switch, up to `line`.
-    fn charge_running(&mut self, cpu: u16, line: MonotonicTime) {
+    fn charge_running(&mut self, cpu: u16, line: MonotonicTime, limit: MonotonicTime) {
         let state = self.cpus[usize::from(cpu)].state;
         let from = self.book.charged_to(cpu);
         if state.gap {
@@ -183,7 +186,8 @@ impl Capture {
         let Some((address, tid)) = known else {
             // It has not left a CPU since recording began, so only the CPU itself can tell.
             self.probes.mark(cpu);
-            return self.read_cpu(cpu);
+            let (_, state) = self.catch_up()[usize::from(cpu)];
+            return self.read_cpu(cpu, state, limit);
         };
         let mut reached = from;
         while reached < line {

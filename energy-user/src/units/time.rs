@@ -85,6 +85,9 @@ impl Sum for Nanoseconds {
 pub struct MonotonicTime(u64);
 
 impl MonotonicTime {
+    /// Later than every reading of the clock.
+    pub const MAX: Self = Self(u64::MAX);
+
     /// From a reading of the clock in nanoseconds.
     pub const fn from_nanos(nanoseconds: u64) -> Self {
         Self(nanoseconds)
