@@ -7,20 +7,25 @@
 mod bad_input;
 mod cli;
 mod crash;
+mod faults;
 mod identity;
 mod log;
 mod privileges;
 mod residency;
+mod simulated;
 mod targets;
 
 #[path = "../support"]
 mod support {
     pub(crate) mod busy;
+    pub(crate) mod divided;
     pub(crate) mod energy_prof;
     pub(crate) mod load;
     pub(crate) mod nobody;
     pub(crate) mod outcome;
     pub(crate) mod recorded;
     pub(crate) mod recorder;
+    pub(crate) mod simulator;
     pub(crate) mod skip;
+    pub(crate) mod working_thread;
 }

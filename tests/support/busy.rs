@@ -1,5 +1,6 @@
 //! Processes that do nothing but use CPU time.
 
+use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use energy_prof::units::Nanoseconds;
 use nix::sys::signal::{Signal, kill};
 use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// A process with one thread that always wants a CPU. It is gone when this is dropped.
 pub(crate) struct Busy {
@@ -15,9 +17,21 @@ pub(crate) struct Busy {
 
 impl Busy {
     pub(crate) fn start() -> Self {
+        Self::start_on(None)
+    }
+
+    /// Starts it, on one CPU where that is given.
+    pub(crate) fn start_on(cpu: Option<usize>) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", "while :; do :; done"]).stdin(Stdio::null());
-        Self { child: command.spawn().unwrap() }
+        let busy = Self { child: command.spawn().unwrap() };
+        if let Some(cpu) = cpu {
+            let mut only = CpuSet::new();
+            only.set(cpu);
+            let pid = rustix::process::Pid::from_raw(busy.process().as_raw());
+            sched_setaffinity(pid, &only).unwrap();
+        }
+        busy
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -34,9 +48,13 @@ impl Busy {
         Duration::from(clock_getcpuclockid(self.process()).unwrap().now().unwrap()).into()
     }
 
-    /// Makes it wait until [`Self::go_on`].
+    /// Makes it wait until [`Self::go_on`]. When this returns, it has left its CPU.
     pub(crate) fn pause(&self) {
         kill(self.process(), Signal::SIGSTOP).unwrap();
+        let stat = format!("/proc/{}/stat", self.pid());
+        while !fs::read_to_string(&stat).unwrap().contains(") T ") {
+            std::thread::sleep(Duration::from_micros(200));
+        }
     }
 
     pub(crate) fn go_on(&self) {

@@ -24,6 +24,11 @@ const AMD_UPDATE_PERIOD: Nanoseconds = Nanoseconds::from_millis(1);
 /// The unit of Intel's packages, 2⁻¹⁴ J, taken where a range does not give the unit away.
 const USUAL_QUANTUM: Microjoules = Microjoules::new(61);
 
+/// A reading that took longer was interrupted, on a busy machine for milliseconds: it does not tell
+/// when the counter had its value, and is made again, so often at most.
+const UNDISTURBED: Nanoseconds = Nanoseconds::new(100_000);
+const ATTEMPTS: usize = 3;
+
 /// Zones nest three deep at most: control type, package, domain.
 const DEEPEST_ZONE: usize = 3;
 
@@ -109,14 +114,18 @@ impl EnergySource for RaplPowercap {
     }
 
     fn read(&mut self, clock: &ClockFn, out: &mut Vec<CounterReading>) {
-        let mut before = clock();
         for (counter, file) in self.files.iter_mut().enumerate() {
-            let value = file.read();
-            let after = clock();
-            let spread = after.since(before);
-            let at = before + Nanoseconds::new(spread.get() / 2);
-            out.push(CounterReading { counter, at, spread, value });
-            before = after;
+            let mut reading = file.read_between(counter, clock);
+            for _ in 1..ATTEMPTS {
+                if reading.spread <= UNDISTURBED || reading.value.is_err() {
+                    break;
+                }
+                let again = file.read_between(counter, clock);
+                if again.spread < reading.spread {
+                    reading = again;
+                }
+            }
+            out.push(reading);
         }
     }
 }
@@ -276,6 +285,15 @@ impl CounterFile {
         let value = self.read_once();
         self.failed = value.is_err();
         value
+    }
+
+    /// Reads, and looks at the clock before and after.
+    fn read_between(&mut self, counter: usize, clock: &ClockFn) -> CounterReading {
+        let before = clock();
+        let value = self.read();
+        let spread = clock().since(before);
+        let at = before + Nanoseconds::new(spread.get() / 2);
+        CounterReading { counter, at, spread, value }
     }
 
     fn read_once(&self) -> Result<Microjoules, SourceError> {

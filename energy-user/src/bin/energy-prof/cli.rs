@@ -331,6 +331,12 @@ pub(crate) struct SimulateArguments {
     /// Where the counters begin, in microjoules
     #[arg(long, default_value_t = 0)]
     pub(crate) start_uj: u64,
+    /// How often the counters advance; RAPL's do every 1/1024 s
+    #[arg(long, value_name = "TIME", value_parser = positive_time)]
+    pub(crate) update_period: Option<Nanoseconds>,
+    /// Leave a file with every update of the counters behind
+    #[arg(long)]
+    pub(crate) history: bool,
     /// Seed of the update jitter
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

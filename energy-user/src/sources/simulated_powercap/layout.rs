@@ -50,6 +50,8 @@ pub struct Layout {
     pub register_bits: u32,
     /// Where counters begin, in microjoules.
     pub start_uj: u64,
+    /// Whether every update is remembered and left as a [`History`](super::History) at the end.
+    pub keep_history: bool,
 }
 
 impl Default for Layout {
@@ -69,6 +71,7 @@ impl Default for Layout {
             seed: 1,
             register_bits: 32,
             start_uj: 0,
+            keep_history: false,
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod control;
 mod cpu_clock;
+mod history;
 mod layout;
 mod power_law;
 mod truth;
@@ -26,6 +27,7 @@ use thiserror::Error;
 
 use self::control::{Command, ControlFile};
 use self::cpu_clock::{MachineClock, ProcessClock};
+pub use self::history::{History, Update};
 pub use self::layout::{DramPower, Layout, Load, ParseLoadError, PsysPower};
 use self::power_law::PowerLaw;
 pub use self::truth::{LoadTruth, Truth};
@@ -87,6 +89,7 @@ pub struct SimulatedPowercap {
     jitter: Nanoseconds,
     random: u64,
     updates: u64,
+    history: Option<History>,
 }
 
 impl SimulatedPowercap {
@@ -116,6 +119,7 @@ impl SimulatedPowercap {
             jitter: layout.jitter,
             random: layout.seed | 1,
             updates: 0,
+            history: layout.keep_history.then(History::default),
         };
         simulated.truth(simulated.started).write(directory)?;
         Ok(simulated)
@@ -146,11 +150,15 @@ impl SimulatedPowercap {
         let now = self.update()?;
         let truth = self.truth(now);
         truth.write(&self.directory)?;
+        if let Some(history) = &self.history {
+            history.write(&self.directory)?;
+        }
         Ok(truth)
     }
 
     /// Brings law and counters up to now.
     fn update(&mut self) -> Result<MonotonicTime, SimulationError> {
+        let from = monotonic_now()?;
         // Processes before the machine, so that the machine's time includes theirs.
         let cpu: Vec<Nanoseconds> = self.processes.iter_mut().map(ProcessClock::elapsed).collect();
         let machine = self.machine.elapsed()?;
@@ -160,6 +168,10 @@ impl SimulatedPowercap {
             zone.show(self.law.energy_fj(zone.domain()), now)?;
         }
         self.updates += 1;
+        if let Some(history) = &mut self.history {
+            let to = monotonic_now()?;
+            history.updates.push(Update { from, to, load_cpu: cpu, machine_cpu: machine });
+        }
         Ok(now)
     }
 

@@ -12,6 +12,7 @@ use crate::exit::Status;
 use crate::terminal;
 
 pub(crate) fn run(arguments: &SimulateArguments) -> anyhow::Result<Status> {
+    let usual = Layout::default();
     let layout = Layout {
         sockets: arguments.sockets,
         dies_per_socket: arguments.dies,
@@ -26,8 +27,10 @@ pub(crate) fn run(arguments: &SimulateArguments) -> anyhow::Result<Status> {
             .then_some(DramPower { static_watts: arguments.dram_watts, watts_per_cpu: 0.0 }),
         register_bits: arguments.register_bits,
         start_uj: arguments.start_uj,
+        update_period: arguments.update_period.unwrap_or(usual.update_period),
+        keep_history: arguments.history,
         seed: arguments.seed,
-        ..Layout::default()
+        ..usual
     };
     let mut simulated = SimulatedPowercap::create(&arguments.directory, &layout)?;
     let stop = Arc::new(AtomicBool::new(false));
