@@ -12,8 +12,8 @@ use nix::unistd::Pid;
 use super::outcome::{Outcome, wait};
 
 /// What a recorder that has begun still may, as in `/proc/PID/status`: chown, dac_override,
-/// dac_read_search, kill and sys_ptrace.
-pub(crate) const KEPT: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 5 | 1 << 19;
+/// dac_read_search, kill, sys_ptrace and syslog.
+pub(crate) const KEPT: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 5 | 1 << 19 | 1 << 34;
 
 /// Longer than starting takes on an emulated machine.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -118,6 +118,8 @@ pub struct Recording {
     pub session: Session,
     /// The trace's size.
     pub size: TraceSize,
+    /// What kept functions from being named, in sentences.
+    pub warnings: Vec<String>,
 }
 
 /// Why recording failed.

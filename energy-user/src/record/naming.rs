@@ -17,10 +17,10 @@ pub(super) struct Unnamed {
 }
 
 impl Unnamed {
-    /// All stacks, named as well as can be. Each place is looked up once, whatever the number of
-    /// stacks it is in.
-    pub(super) fn named(self) -> Vec<(StackId, Stack)> {
-        let names = self.names();
+    /// All stacks, named as well as can be, and what kept names from being found. Each place is
+    /// looked up once, whatever the number of stacks it is in.
+    pub(super) fn named(self) -> (Vec<(StackId, Stack)>, Vec<String>) {
+        let (names, warnings) = self.names();
         let objects = self.spaces.objects();
         let mut stacks: Vec<_> = self
             .samples
@@ -34,10 +34,10 @@ impl Unnamed {
             })
             .collect();
         stacks.sort_unstable_by_key(|(stack, _)| *stack);
-        stacks
+        (stacks, warnings)
     }
 
-    fn names(&self) -> HashMap<Place, Stack> {
+    fn names(&self) -> (HashMap<Place, Stack>, Vec<String>) {
         let places: BTreeSet<Place> =
             self.samples.stacks().flat_map(|(_, places)| places.iter().copied()).collect();
         let mut files: BTreeMap<ObjectId, Vec<u64>> = BTreeMap::new();
@@ -68,7 +68,7 @@ impl Unnamed {
         for (tgid, addresses) in made {
             names.extend(made_while_running(tgid, &addresses));
         }
-        names
+        (names, symbolizer.warnings())
     }
 }
 

@@ -5,13 +5,15 @@ use caps::{CapSet, Capability, CapsHashSet};
 use thiserror::Error;
 
 /// What recording goes on needing, and why.
-const KEPT: [Capability; 5] = [
+const KEPT: [Capability; 6] = [
     // The trace lies in the calling user's directory and is given to them.
     Capability::CAP_DAC_OVERRIDE,
     Capability::CAP_CHOWN,
     // `/proc/PID/exe` of other users' processes.
     Capability::CAP_DAC_READ_SEARCH,
     Capability::CAP_SYS_PTRACE,
+    // Kernel addresses in `/proc/kallsyms`, which is read when the recording is over.
+    Capability::CAP_SYSLOG,
     // Passing a signal on to the launched command.
     Capability::CAP_KILL,
 ];

@@ -330,11 +330,14 @@ impl Recorder {
                 status.code().or_else(|| status.signal().map(|signal| 128 + signal));
         }
         // The kernel unloads the programs before names are looked for and the disk is waited for.
+        let mut warnings = Vec::new();
         if let Some(stacks) = self.capture.into_stacks() {
-            self.writing.send(Batch { stacks: stacks.named(), ..Batch::default() });
+            let (stacks, unnamed) = stacks.named();
+            self.writing.send(Batch { stacks, ..Batch::default() });
+            warnings = unnamed;
         }
         let size = self.writing.finish(&session)?;
-        Ok(Recording { session, size })
+        Ok(Recording { session, size, warnings })
     }
 
     fn losses(&mut self) -> Losses {

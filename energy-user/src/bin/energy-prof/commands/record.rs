@@ -41,6 +41,9 @@ pub(crate) fn run(arguments: &RecordArguments, color: Color) -> anyhow::Result<S
     line.clear();
     let recording = result?;
     if !quiet {
+        for warning in &recording.warnings {
+            eprintln!("energy-prof: {warning}");
+        }
         summarise(&arguments.output, &recording, color)?;
     }
     Ok(status_of(&recording, strict))
