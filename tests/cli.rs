@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::support::energy_prof::{Place, energy_prof};
 use crate::support::nobody::{as_nobody, give_to_nobody, open_to_all};
 use crate::support::outcome::Outcome;
+use crate::support::skip::skip;
 use crate::support::small_trace::{PACKAGE, cut_off_after_five, cut_off_at_once, ten_windows};
 
 fn outcome(arguments: &[&str]) -> Outcome {
@@ -227,7 +228,7 @@ fn a_trace_that_cannot_be_read_is_refused_by_every_command_with_the_way_out() {
 #[test]
 fn a_closed_trace_is_told_to_be_read_by_its_owner() {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: only root can make a trace that is not this user's");
+        skip("only root can make a trace that is not this user's");
         return;
     }
     let place = recorded();

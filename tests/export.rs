@@ -1,6 +1,7 @@
 //! Exports: a small call tree in every format. docs/export.md tells which readers opened them.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use energy_prof::analyze::{AnalyzeOptions, Recording, analyze, attribute};
 use energy_prof::export::{
@@ -8,14 +9,18 @@ use energy_prof::export::{
     Timeline, Unit,
 };
 use energy_prof::model::Provenance;
-use energy_prof::profile::{CallTree, Diff, GroupBy, MergedTree, Profile};
+use energy_prof::profile::{
+    CallTree, CodeUnit, Diff, GroupBy, MergedTree, NodeKind, Profile, Yardstick,
+};
 
-use crate::support::call_tree::{compilers, library, tree};
+use crate::support::call_tree::{compilers, frame, library, tree};
 use crate::support::in_memory::{InMemory, build};
+use crate::support::protobuf::Fields;
 
 /// All that is exported, of one recording.
 struct Exported {
     profile: Profile,
+    build_ids: BTreeMap<String, String>,
     tree: CallTree,
     timeline: Timeline,
 }
@@ -33,11 +38,17 @@ impl Exported {
             Ok::<(), energy_prof::analyze::AnalyzeError>(())
         })
         .unwrap();
-        Self { profile, tree, timeline }
+        let build_ids = [("/usr/lib/gcc/cc1".to_owned(), "c0ffee".to_owned())].into();
+        Self { profile, build_ids, tree, timeline }
     }
 
     fn subject(&self) -> Subject<'_> {
-        Subject { profile: &self.profile, tree: &self.tree, timeline: &self.timeline }
+        Subject {
+            profile: &self.profile,
+            tree: &self.tree,
+            timeline: &self.timeline,
+            build_ids: &self.build_ids,
+        }
     }
 
     fn bytes(&self, exporter: &dyn Exporter) -> Vec<u8> {
@@ -81,12 +92,12 @@ fn a_flame_graph_says_joules_with_their_error_for_each_frame() {
     let svg = exported().text(&Flamegraph::default());
     assert!(svg.contains("Energy of make -j2"), "title");
     assert!(svg.contains("59.0 J ±"), "the whole energy, in the subtitle");
-    assert!(svg.contains("not shown: 15.0 J idle"), "the ledger");
+    assert!(svg.contains("not shown: 20.9 J of others, 15.0 J idle"), "the ledger");
     assert!(svg.contains(
-        "<title>optimize (8.00 J ±0.39 J, 36.4 %, 1.60 W, 1.600 s on CPU, 159 samples, \
-         gcc/tree.cc:900 in /usr/lib/gcc/cc1)</title>"
+        "<title>optimize (8.00 J ±1.1 J, 36.4 %, 1.60 W, 1.600 s on CPU, 159 samples, \
+         gcc/tree.cc in /usr/lib/gcc/cc1)</title>"
     ));
-    assert!(svg.contains("<title>tick (5.00 µJ"), "what is below a joule does not become 0");
+    assert!(svg.contains("<title>worker 3 (30.0 mJ ±"), "what is below a joule is not 0");
 }
 
 #[test]
@@ -106,7 +117,7 @@ fn a_flame_graph_is_the_same_every_time_and_its_options_show() {
     let downward = Flamegraph { direction: Direction::Downward, ..Flamegraph::default() };
     assert_ne!(upward, exported.text(&downward));
     let watts = exported.text(&Flamegraph { unit: Unit::Watts, ..Flamegraph::default() });
-    assert!(watts.contains("<title>optimize (1.60 W, 36.4 %, 8.00 J ±0.39 J, "));
+    assert!(watts.contains("<title>optimize (1.60 W, 36.4 %, 8.00 J ±1.1 J, "));
     assert!(watts.contains("<title>all (4,390,001 µW, 100%)"));
     assert!(upward.contains("<title>all (21,950,005 µJ, 100%)"));
 }
@@ -145,6 +156,72 @@ fn speedscope_gets_microjoules_for_all_and_for_each_process() {
     assert!(profiles.iter().all(|profile| profile["unit"] == "none"));
 }
 
+/// The profile of pprof, unpacked and read by a reader that is not the writer.
+fn pprof(exported: &Exported) -> Fields {
+    let bytes = exported.bytes(&*Format::Pprof.exporter());
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut unpacked).unwrap();
+    Fields::read(&unpacked)
+}
+
+#[test]
+fn pprof_gets_samples_cpu_time_and_energy_and_shows_energy() {
+    let exported = exported();
+    let profile = pprof(&exported);
+    let strings = profile.strings(6);
+    let string = |index: u64| strings[usize::try_from(index).unwrap()].as_str();
+    assert_eq!(string(0), "");
+    let units: Vec<(&str, &str)> = profile
+        .messages(1)
+        .iter()
+        .map(|kind| (string(kind.number(1)), string(kind.number(2))))
+        .collect();
+    assert_eq!(units, [("samples", "count"), ("cpu", "nanoseconds"), ("energy", "microjoules")]);
+    assert_eq!(string(profile.number(14)), "energy");
+    let energy: u64 = profile.messages(2).iter().map(|sample| sample.numbers(2)[2]).sum();
+    assert_eq!(energy, exported.tree.total()[0].get());
+    assert_eq!(profile.number(9), 1_795_418_040_000_000_000, "when it began");
+    assert_eq!(profile.number(10), 5_000_000_000, "how long it lasted");
+    let comments = profile.numbers(13);
+    assert!(string(comments[0]).starts_with("make -j2: 59.0 J"));
+    let comments = pprof(&estimated());
+    assert!(comments.strings(6).iter().any(|text| text.starts_with("ESTIMATED: ")));
+}
+
+#[test]
+fn pprof_gets_each_stack_from_the_inside_with_its_process_as_a_label() {
+    let profile = pprof(&exported());
+    let strings = profile.strings(6);
+    let string = |index: u64| strings[usize::try_from(index).unwrap()].as_str();
+    let functions = profile.messages(5);
+    let locations = profile.messages(4);
+    let place = |id: u64| &locations[usize::try_from(id - 1).unwrap()];
+    let names = |id: u64| -> Vec<(&str, u64)> {
+        assert_eq!(place(id).number(1), id);
+        let lines = place(id).messages(4);
+        let name = |line: &Fields| {
+            let function = &functions[usize::try_from(line.number(1) - 1).unwrap()];
+            (string(function.number(2)), line.number(2))
+        };
+        lines.iter().map(name).collect()
+    };
+    let samples = profile.messages(2);
+    let of = |energy: u64| samples.iter().find(|sample| sample.numbers(2)[2] == energy).unwrap();
+    let stack: Vec<Vec<(&str, u64)>> = of(250_000).numbers(1).into_iter().map(names).collect();
+    // What was inlined shares the place it was inlined to.
+    assert_eq!(stack, [vec![("sum<[u8; 8]>", 9), ("parse", 70)], vec![("main", 20)]]);
+    let label = |label: &Fields| match label.number(2) {
+        0 => format!("{}={}", string(label.number(1)), label.number(3)),
+        text => format!("{}={}", string(label.number(1)), string(text)),
+    };
+    let labels: Vec<String> = of(250_000).messages(3).iter().map(label).collect();
+    assert_eq!(labels, ["process=cc1 first.c (pid 101)", "pid=101"]);
+    let mapping = &profile.messages(3)[0];
+    assert_eq!(string(mapping.number(5)), "/usr/lib/gcc/cc1", "the program comes first");
+    assert_eq!(string(mapping.number(6)), "c0ffee");
+    assert_eq!(place(of(250_000).numbers(1)[0]).number(2), mapping.number(1));
+}
+
 #[test]
 fn firefox_gets_power_tracks_whose_energy_is_the_counters() {
     const JOULES_PER_PICOWATT_HOUR: f64 = 3.6e-9;
@@ -174,6 +251,12 @@ fn firefox_gets_every_microjoule_of_the_stacks() {
         thread["samples"]["weight"].as_array().unwrap().iter().map(|w| w.as_u64().unwrap())
     });
     assert_eq!(weights.sum::<u64>(), exported.tree.total()[0].get());
+    // Viewers take the range from samples: without one at its end, power tracks are cut off.
+    let deltas = document["threads"].as_array().unwrap().iter().map(|thread| {
+        thread["samples"]["timeDeltas"].as_array().unwrap().iter().map(|d| d.as_f64().unwrap())
+    });
+    let ends: Vec<f64> = deltas.map(Iterator::sum).collect();
+    assert!(ends.contains(&5000.0), "{ends:?}");
 }
 
 #[test]
@@ -214,7 +297,7 @@ fn only_the_chosen_part_of_a_recording_is_in_the_table() {
 fn a_differential_flame_graph_is_red_blue_or_grey() {
     // Before: optimize 8 J and memcpy 1 J; after: optimize 4 J, memcpy 3 J, hash as before.
     let profile = exported().profile;
-    let merged = MergedTree::of(&library([8, 1, 2]), &library([4, 3, 2]));
+    let merged = MergedTree::of(&library([8, 1, 2]), &library([4, 3, 2]), Yardstick::Same);
     let mut svg = Vec::new();
     let graph = DifferentialFlamegraph::default();
     graph.write(&merged, &profile, &profile, &mut svg).unwrap();
@@ -234,7 +317,12 @@ fn a_differential_flame_graph_is_red_blue_or_grey() {
 
 #[test]
 fn a_comparison_tells_change_from_noise() {
-    let diff = Diff::of_functions(&library([8, 1, 2]), &library([4, 3, 2]));
+    let diff = Diff::of_code(
+        &library([8, 1, 2]),
+        &library([4, 3, 2]),
+        CodeUnit::Function,
+        Yardstick::Same,
+    );
     let named = |name: &str| diff.changes.iter().find(|change| change.name == name).unwrap();
     assert!(named("optimize").is_beyond_noise());
     assert!((named("optimize").relative().unwrap() + 0.5).abs() < 1e-9);
@@ -249,4 +337,14 @@ fn two_profiles_are_compared_by_the_names_of_their_programs() {
     let diff = Diff::of_groups(&profile, &profile, GroupBy::Exec, &|_| None);
     assert!(diff.changes.iter().all(|change| !change.is_beyond_noise()));
     assert_eq!(diff.total.before.energy, profile.total().measured);
+}
+
+#[test]
+fn a_run_of_unknown_code_is_one_frame() {
+    let unknown = |depth, own| (depth, frame("[unknown]", NodeKind::Jit, "", ""), own);
+    let exported = Exported {
+        tree: tree(&[unknown(1, 1), unknown(2, 2), unknown(3, 4), unknown(2, 8)]),
+        ..exported()
+    };
+    assert_eq!(exported.text(&Folded), "[unknown] 15\n");
 }

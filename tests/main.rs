@@ -21,8 +21,11 @@ mod support {
     pub(crate) mod energy_prof;
     pub(crate) mod fake_powercap;
     pub(crate) mod in_memory;
+    #[expect(dead_code, reason = "single rights belong to the kernel tests")]
     pub(crate) mod nobody;
     pub(crate) mod outcome;
+    pub(crate) mod protobuf;
     pub(crate) mod sampled;
+    pub(crate) mod skip;
     pub(crate) mod small_trace;
 }

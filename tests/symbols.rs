@@ -76,20 +76,30 @@ struct Program {
 }
 
 impl Program {
-    fn compile(compiler: &str, source: &str, name: &str) -> Option<Self> {
+    fn compile(compiler: &str, source: &str, name: &str, flags: &[&str]) -> Option<Self> {
         if !have(compiler) {
             return None;
         }
         let dir = tempfile::tempdir().unwrap();
-        let (source_path, path) = (dir.path().join(name), dir.path().join("program"));
-        fs::write(&source_path, source).unwrap();
-        let arguments = ["-O2", "-g", "-o", path.to_str().unwrap(), source_path.to_str().unwrap()];
-        run(compiler, &arguments);
+        let path = dir.path().join("program");
+        fs::write(dir.path().join(name), source).unwrap();
+        // The folder is the current one, as files besides the program go there.
+        let output = Command::new(compiler)
+            .args(["-O2", "-g", "-o", "program", name])
+            .args(flags)
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Some(Self { dir, path })
     }
 
     fn c() -> Option<Self> {
-        Self::compile("gcc", C_PROGRAM, "program.c")
+        Self::c_with(&[])
+    }
+
+    fn c_with(flags: &[&str]) -> Option<Self> {
+        Self::compile("gcc", C_PROGRAM, "program.c", flags)
     }
 
     /// The virtual addresses of a function's bytes.
@@ -192,7 +202,7 @@ fn the_build_id_is_read_where_it_is_not_given() {
 
 #[test]
 fn cpp_is_demangled() {
-    let Some(program) = Program::compile("g++", CPP_PROGRAM, "program.cc") else { return };
+    let Some(program) = Program::compile("g++", CPP_PROGRAM, "program.cc", &[]) else { return };
     let addresses = program.addresses("_ZNK5space4PairIiE3sumEi");
     let found = symbolizer().user(&object(&program.path), &program.offsets(&addresses[..1]));
     assert_eq!(names(&found[0]), ["space::Pair<int>::sum(int) const"]);
@@ -249,6 +259,76 @@ fn debug_information_is_found_by_build_id_in_a_debug_dir() {
     assert_eq!(found, expected);
     let found = Symbolizer::new(options(Vec::new())).user(&object(&program.path), &offsets[..1]);
     assert_eq!(names(&found[0]), [format!("program+{:#x}", offsets[0])]);
+}
+
+/// The deepest frames of `outer` in a program.
+fn deepest(program: &Program) -> Vec<Frame> {
+    let offsets = program.offsets(&program.addresses("outer"));
+    let found = symbolizer().user(&object(&program.path), &offsets);
+    found.into_iter().max_by_key(Vec::len).unwrap()
+}
+
+#[test]
+fn compressed_debug_information_is_read() {
+    let Some(program) = Program::c_with(&["-gz=zlib"]) else { return };
+    let sections = run("readelf", &["-t", program.path.to_str().unwrap()]);
+    assert!(sections.contains("COMPRESSED"), "nothing was compressed");
+    assert_eq!(names(&deepest(&program)), ["outer", "middle", "innermost"]);
+}
+
+#[test]
+fn split_debug_information_is_read_from_its_package() {
+    // Version 4, since binutils' dwp 2.40 crashes on version 5.
+    let Some(program) = Program::c_with(&["-gdwarf-4", "-gsplit-dwarf"]) else { return };
+    if !have("dwp") {
+        return;
+    }
+    let path = program.path.to_str().unwrap();
+    let folder = program.dir.path();
+    let mut package = Command::new("dwp");
+    package.args(["-e", path, "-o", &format!("{path}.dwp")]).current_dir(folder);
+    assert!(package.status().unwrap().success());
+    assert_eq!(names(&deepest(&program)), ["outer", "middle", "innermost"]);
+}
+
+#[test]
+fn where_debug_information_is_damaged_the_symbol_table_names() {
+    let Some(program) = Program::c() else { return };
+    if !have("objcopy") {
+        return;
+    }
+    let garbage = program.dir.path().join("garbage");
+    fs::write(&garbage, [0xee; 4000]).unwrap();
+    let replaced = format!(".debug_info={}", garbage.display());
+    run("objcopy", &["--update-section", &replaced, program.path.to_str().unwrap()]);
+    let offsets = program.offsets(&program.addresses("outer"));
+    let mut symbolizer = symbolizer();
+    for frames in symbolizer.user(&object(&program.path), &offsets) {
+        assert_eq!(names(&frames), ["outer"]);
+    }
+    assert_eq!(symbolizer.failed_objects(), 1);
+}
+
+/// Segments that end beyond the last address overflow in the library, where that is checked.
+#[test]
+fn an_object_that_the_library_stumbles_over_is_survived_and_the_next_one_served() {
+    let Some(program) = Program::c() else { return };
+    let offsets = program.offsets(&program.addresses("outer"));
+    let mut bytes = fs::read(&program.path).unwrap();
+    let count = usize::from(u16::from_le_bytes([bytes[56], bytes[57]]));
+    for at in (0..count).map(|index| 64 + 56 * index) {
+        bytes[at + 8..at + 16].copy_from_slice(&(u64::MAX - 1).to_le_bytes());
+        bytes[at + 32..at + 40].copy_from_slice(&u64::MAX.to_le_bytes());
+    }
+    let bad = program.dir.path().join("bad");
+    fs::write(&bad, bytes).unwrap();
+    let mut symbolizer = symbolizer();
+    survives(&mut symbolizer, &bad, &offsets);
+    let found = symbolizer.user(&object(&program.path), &offsets[..1]);
+    assert_eq!(found[0][0].function.as_deref(), Some("outer"));
+    if cfg!(debug_assertions) {
+        assert!(symbolizer.warnings()[0].contains("make no sense"), "{:?}", symbolizer.warnings());
+    }
 }
 
 #[inline(never)]

@@ -26,6 +26,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use crate::support::skip::skip;
+
 const WINDOW_NS: u64 = 100_000_000;
 
 fn window(index: u32) -> Window {
@@ -562,7 +564,7 @@ fn a_full_disk_leaves_what_was_sealed() {
         status.is_ok_and(|output| output.status.success())
     };
     if !mount("mount", &["-t", "tmpfs", "-o", "size=400k", "tmpfs"]) {
-        eprintln!("skipped: only root can mount a small disk");
+        skip("only root can mount a small disk");
         return;
     }
     let dir = disk.path().join("energy.trace");

@@ -11,6 +11,8 @@ pub struct Offsets {
     pub task_tgid: u32,
     /// `task_struct.start_time`
     pub task_start_time: u32,
+    /// `task_struct.se.sum_exec_runtime`
+    pub task_cpu_time: u32,
     /// `task_struct.mm`
     pub task_mm: u32,
     /// `mm_struct.arg_start`

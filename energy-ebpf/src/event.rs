@@ -57,6 +57,9 @@ pub struct TaskEvent {
 pub struct ExecEvent {
     /// Who, and when.
     pub task: TaskEvent,
+    /// CPU time of the task so far in nanoseconds, up to the last time the kernel looked (a tick of
+    /// at most 10 ms ago); [`u64::MAX`] where that could not be read.
+    pub cpu_ns: u64,
     /// Bytes used of `path`.
     pub path_len: u32,
     /// Bytes used of `args`.
@@ -87,5 +90,5 @@ pub struct CgroupEvent {
 }
 
 const _: () = assert!(size_of::<TaskEvent>() == 72);
-const _: () = assert!(size_of::<ExecEvent>() == 72 + 8 + PATH_BYTES + ARGS_BYTES);
+const _: () = assert!(size_of::<ExecEvent>() == 72 + 16 + PATH_BYTES + ARGS_BYTES);
 const _: () = assert!(size_of::<CgroupEvent>() == 32 + CGROUP_BYTES);

@@ -133,6 +133,7 @@ fn window(index: u32, chance: &mut Chance) -> Batch {
         ],
         residency: idle,
         threads: Vec::new(),
+        ..Batch::default()
     }
 }
 

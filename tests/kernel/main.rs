@@ -1,15 +1,26 @@
-//! Behaviour on the running kernel: what `energy-prof` records of loads whose truth is known.
+//! Behaviour on the running kernel: what `energy-prof` records of loads whose truth is known, and
+//! what it does when something is wrong.
 //! Needs root, and runs one test at a time: `cargo xtask test` sees to both.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bad_input;
+mod cli;
+mod crash;
 mod identity;
 mod log;
+mod privileges;
 mod residency;
+mod targets;
 
 #[path = "../support"]
 mod support {
+    pub(crate) mod busy;
     pub(crate) mod energy_prof;
     pub(crate) mod load;
+    pub(crate) mod nobody;
+    pub(crate) mod outcome;
     pub(crate) mod recorded;
+    pub(crate) mod recorder;
+    pub(crate) mod skip;
 }

@@ -1,8 +1,8 @@
 //! Call trees written down by hand, with numbers a reader can check.
 
-use energy_prof::model::Provenance;
+use energy_prof::model::{Provenance, ThreadId};
 use energy_prof::profile::{
-    CallNode, CallTree, ErrorSum, FrameRef, FunctionFrame, NodeKind, StandardError,
+    CallNode, CallTree, ErrorSum, FrameRef, FunctionFrame, NodeKind, StackShare,
 };
 use energy_prof::units::{Microjoules, Nanoseconds};
 
@@ -17,11 +17,13 @@ pub(crate) fn frame(name: &str, kind: NodeKind, module: &str, source: &str) -> F
     FunctionFrame { name: name.to_owned(), module, file, line, kind }
 }
 
-/// A tree of these entries below the root. A joule takes 0.2 s and 20 samples; the errors are 2.5 %.
+/// A tree of these entries below the root. A joule takes 0.2 s and 20 samples;
+/// the errors but for those of sampling are 2.5 %. Each process has one thread.
 pub(crate) fn tree(entries: &[Entry]) -> CallTree {
     let root = (0, frame("all", NodeKind::All, "", ""), 0);
     let mut tree = CallTree::default();
     let mut above: Vec<usize> = Vec::new();
+    let mut thread = ThreadId::FIRST;
     for (depth, frame, own) in std::iter::once(&root).chain(entries) {
         above.truncate(*depth);
         tree.nodes.push(CallNode {
@@ -30,19 +32,32 @@ pub(crate) fn tree(entries: &[Entry]) -> CallTree {
             self_energy: Microjoules::new(*own),
             self_oncpu: Nanoseconds::new(own * 200),
             samples: own * 20 / 1_000_000,
-            self_error: error(own / 40),
+            self_error: error(own / 40).standard(),
         });
+        if let NodeKind::Process { pid } = frame.kind {
+            thread = ThreadId(pid);
+        }
+        if *own > 0 {
+            tree.shares.push(StackShare {
+                thread,
+                node: tree.nodes.len() - 1,
+                energy: Microjoules::new(*own),
+                oncpu: Nanoseconds::new(own * 200),
+                samples: own * 20 / 1_000_000,
+                error: error(own / 40),
+            });
+        }
         above.push(tree.nodes.len() - 1);
         tree.frames.push(frame.clone());
     }
     tree
 }
 
-fn error(microjoules: u64) -> StandardError {
+fn error(microjoules: u64) -> ErrorSum {
     let error = Microjoules::new(microjoules);
     let mut sum = ErrorSum::default();
     sum.add(error, error, Provenance::Measured);
-    sum.standard()
+    sum
 }
 
 /// Two compilers under `make`, of the recording `build`.

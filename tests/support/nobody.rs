@@ -6,7 +6,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use caps::{CapSet, Capability, CapsHashSet};
 use nix::unistd::geteuid;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{
+    set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
 
 use super::energy_prof::energy_prof;
 
@@ -27,6 +32,39 @@ pub(crate) fn give_to_nobody(directory: &Path) {
     for path in entries.chain([directory.to_owned()]) {
         chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
+}
+
+/// Runs `work` as nobody on a thread of its own, with `rights` that programs started there keep.
+pub(crate) fn as_nobody_with<T: Send>(rights: &[Capability], work: impl FnOnce() -> T + Send) -> T {
+    let become_nobody = || {
+        // Identities are a thread's own to the kernel; only the C library changes all at once.
+        let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+        set_keep_capabilities(true).unwrap();
+        set_thread_groups(&[]).unwrap();
+        set_thread_res_gid(gid, gid, gid).unwrap();
+        set_thread_res_uid(uid, uid, uid).unwrap();
+        let kept: CapsHashSet = rights.iter().copied().collect();
+        for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
+            caps::set(None, set, &kept).unwrap();
+        }
+        caps::set(None, CapSet::Ambient, &kept).unwrap();
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(become_nobody).join().unwrap())
+}
+
+/// Runs `work` as root on a thread of its own, where started programs lack `rights`.
+pub(crate) fn as_root_without<T: Send>(
+    rights: &[Capability],
+    work: impl FnOnce() -> T + Send,
+) -> T {
+    let give_up = || {
+        for right in rights {
+            caps::drop(None, CapSet::Bounding, *right).unwrap();
+        }
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(give_up).join().unwrap())
 }
 
 /// `energy-prof` for somebody who is not root, run in `directory`, which is made readable for all.

@@ -57,6 +57,7 @@ pub fn sched_process_exec(ctx: RawTracePointContext) -> i32 {
             other_tid: ctx.arg::<u64>(1) as u32,
             ..current_event(kind::EXEC, task)
         });
+        (&raw mut (*event).cpu_ns).write(field(task, at.task_cpu_time).unwrap_or(u64::MAX));
         let path = &raw mut (*event).path;
         let mut path_len = 0;
         if let Some(filename) = field::<u64>(pointer_argument(&ctx, 2), at.binprm_filename) {

@@ -16,7 +16,7 @@ impl Recording for TraceReader {
     fn facts(&self) -> Facts {
         let ending = self.ending();
         let facts =
-            facts(self.session(), ending.to_string(), !matches!(ending, Ending::CutOff { .. }));
+            facts(self.session(), ending.to_string(), matches!(ending, Ending::Complete(_)));
         Facts { findings: self.findings().iter().map(ToString::to_string).collect(), ..facts }
     }
 

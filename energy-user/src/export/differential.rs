@@ -32,7 +32,7 @@ impl DifferentialFlamegraph {
         let Some(root) = tree.nodes.first() else {
             return Err(ExportError::NothingToCompare("either recording"));
         };
-        let sides = [(&root.sum.before, "the first"), (&root.sum.after, "the second")];
+        let sides = [(&root.total.before, "the first"), (&root.total.after, "the second")];
         if let Some((_, which)) = sides.iter().find(|(side, _)| side.energy == Microjoules::ZERO) {
             return Err(ExportError::NothingToCompare(which));
         }
@@ -42,7 +42,7 @@ impl DifferentialFlamegraph {
             let mut path = paths[node.parent.unwrap_or(0)].clone();
             path.push(index);
             paths.push(path);
-            let color = color(&node.sum, &root.sum);
+            let color = color(&node.total, &root.total);
             picture.add_frame(index, &node.frame.name, &hover(node), color);
         }
         for (node, path) in tree.nodes.iter().zip(&paths) {
@@ -60,7 +60,7 @@ impl DifferentialFlamegraph {
 }
 
 fn hover(node: &MergedNode) -> String {
-    let change = &node.sum;
+    let change = &node.total;
     let mut parts = vec![
         scale::energy(change.after.energy),
         format!("before {}", scale::energy(change.before.energy)),
@@ -92,11 +92,13 @@ fn title(before: &Profile, after: &Profile) -> String {
 fn subtitle(tree: &MergedTree, before: &Profile, after: &Profile) -> String {
     let gone = tree.nodes.iter().filter(|node| node.own.after.energy == Microjoules::ZERO);
     let gone: Microjoules = gone.map(|node| node.own.before.energy).sum();
+    let [before, after] = [before, after].map(|profile| {
+        let duration = scale::duration(profile.span.duration);
+        format!("{} in {duration}", scale::energy(profile.total().measured))
+    });
     format!(
-        "now {}; before {}; red takes more, blue less, grey may be noise; not shown: {} of stacks \
-         that are gone",
-        headline::total(after),
-        headline::total(before),
+        "{after}, before {before}; red takes more, blue less, grey may be noise; {} of stacks that \
+         are gone is not shown",
         scale::energy(gone)
     )
 }

@@ -19,7 +19,7 @@ use fxprof_processed_profile::{
     ProcessHandle, Profile, ReferenceTimestamp, SamplingInterval, ThreadHandle, Timestamp,
 };
 
-use super::stacks::{Owner, Stacks, is_code};
+use super::stacks::{Owner, Stacks};
 use super::{ExportError, Exporter, Subject, headline};
 use crate::model::Window;
 use crate::profile::NodeKind;
@@ -93,13 +93,22 @@ impl Builder {
         }
         let name = format!("{}: energy counters", subject.profile.facts.hostname);
         let machine = self.profile.add_process(&name, 0, beginning());
-        self.profile.add_thread(machine, 0, beginning(), true);
+        let thread = self.profile.add_thread(machine, 0, beginning(), true);
+        self.add_range(thread, timeline.windows());
         for (domain, samples) in timeline.domains() {
             let kinds = samples.values().map(|sample| sample.provenance);
             let kind = kinds.max().map_or("unknown", crate::model::Provenance::name);
             let energy = |window: &Window| samples.get(&window.index)?.energy;
             let name = format!("{domain} ({kind})");
             self.add_power(machine, &name, timeline.windows(), energy);
+        }
+    }
+
+    /// Samples of no stack at both ends: viewers take the range from samples, not from counters.
+    fn add_range(&mut self, thread: ThreadHandle, windows: &[Window]) {
+        let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return };
+        for at in [beginning(), since(first.start, last.end)] {
+            self.profile.add_sample(thread, at, None, CpuDelta::ZERO, 0);
         }
     }
 
@@ -138,7 +147,8 @@ impl Builder {
 
     /// The tree's stacks, each under its process and thread.
     fn add_stacks(&mut self, subject: &Subject<'_>) {
-        let stacks = Stacks::of(subject.tree);
+        let tree = subject.tree.by_function();
+        let stacks = Stacks::of(&tree);
         for node in stacks.own() {
             let owner = stacks.owner(node);
             let (pid, process) = owner.process.unwrap_or((0, "[all]"));
@@ -148,7 +158,7 @@ impl Builder {
                 .path(node)
                 .into_iter()
                 .map(|index| stacks.frame(index))
-                .filter(|frame| is_code(frame))
+                .filter(|frame| !frame.kind.is_owner())
                 .map(|frame| self.frame(&frame.name, frame.kind))
                 .collect();
             let stack = self.profile.intern_stack_frames(thread, frames.into_iter());

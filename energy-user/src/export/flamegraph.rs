@@ -13,9 +13,9 @@ use inferno::flamegraph::{FuncFrameAttrsMap, Options, TextTruncateDirection, fro
 use thiserror::Error;
 
 use super::folded::one_line;
-use super::stacks::{Stacks, Sum};
+use super::stacks::Stacks;
 use super::{ExportError, Exporter, Subject, headline};
-use crate::profile::{FunctionFrame, NodeKind};
+use crate::profile::{Figures, FunctionFrame, NodeKind};
 use crate::units::{Joules, Microjoules, Nanoseconds, Share, scale};
 
 /// A flame graph as an SVG that opens in any browser, with search and zoom.
@@ -80,15 +80,16 @@ pub enum Direction {
 
 impl Exporter for Flamegraph {
     fn write(&self, subject: &Subject<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
-        let stacks = Stacks::of(subject.tree);
-        if stacks.total().energy == Microjoules::ZERO {
+        let tree = subject.tree.by_function();
+        let stacks = Stacks::of(&tree);
+        if stacks.all().energy == Microjoules::ZERO {
             return Err(ExportError::NoEnergy);
         }
         let lasted = subject.profile.span.duration;
         let mut picture = Picture::default();
         for node in stacks.below_root() {
             let frame = stacks.frame(node);
-            let hover = self.hover(frame, stacks.sum(node), stacks.total(), lasted);
+            let hover = self.hover(frame, stacks.total(node), stacks.all(), lasted);
             picture.add_frame(node, &frame.name, &hover, color(frame));
         }
         for node in stacks.own() {
@@ -96,7 +97,7 @@ impl Exporter for Flamegraph {
         }
         let mut options = options(self.direction);
         options.title = title(subject);
-        options.subtitle = Some(subtitle(subject, stacks.total()));
+        options.subtitle = Some(subtitle(subject, stacks.all().energy));
         (options.count_name, options.factor) = match self.unit {
             Unit::Joules => ("µJ".to_owned(), 1.0),
             Unit::Watts => ("µW".to_owned(), 1.0 / lasted.seconds()),
@@ -108,24 +109,33 @@ impl Exporter for Flamegraph {
 impl Flamegraph {
     /// What is shown of a frame: all in one pair of brackets without others in it, because the
     /// picture's own script takes that off to get at the name.
-    fn hover(self, frame: &FunctionFrame, sum: Sum, total: Sum, lasted: Nanoseconds) -> String {
+    fn hover(
+        self,
+        frame: &FunctionFrame,
+        figures: Figures,
+        all: Figures,
+        lasted: Nanoseconds,
+    ) -> String {
         let joules = format!(
             "{} {}",
-            scale::energy(sum.energy),
-            scale::plus_minus(sum.error.half_width_95())
+            scale::energy(figures.energy),
+            scale::plus_minus(figures.error.half_width_95())
         );
-        let watts = scale::power(sum.energy.joules() / lasted);
+        let watts = scale::power(figures.energy.joules() / lasted);
         let (first, second) = match self.unit {
             Unit::Joules => (joules, watts),
             Unit::Watts => (watts, joules),
         };
-        let share = Share::of(sum.energy.get(), total.energy.get());
+        let share = Share::of(figures.energy.get(), all.energy.get());
         let mut parts = vec![first];
         parts.extend(share.map(|share| format!("{} %", scale::percent(share))));
         parts.extend([
             second,
-            format!("{} s on CPU", scale::seconds(sum.oncpu)),
-            format!("{} samples", sum.samples),
+            format!("{} s on CPU", scale::seconds(figures.oncpu)),
+            match figures.samples {
+                1 => "1 sample".to_owned(),
+                samples => format!("{samples} samples"),
+            },
         ]);
         parts.extend(place(frame));
         format!("({})", parts.join(", "))
@@ -158,16 +168,17 @@ pub(super) fn shortened(text: &str, room: usize) -> String {
     format!("{kept}…")
 }
 
-fn subtitle(subject: &Subject<'_>, shown: Sum) -> String {
+fn subtitle(subject: &Subject<'_>, shown: Microjoules) -> String {
     let all = headline::total(subject.profile);
     let ledger = subject.profile.total();
-    let rest = format!(
-        "not shown: {} idle, {} unattributed",
+    let others = ledger.attributed.checked_sub(shown).unwrap_or_default();
+    format!(
+        "{all}; {} shown; not shown: {} of others, {} idle, {} unattributed",
+        scale::energy(shown),
+        scale::energy(others),
         scale::energy(ledger.idle),
         scale::energy(ledger.unattributed)
-    );
-    let shown = format!("shown: {} in stacks", scale::energy(shown.energy));
-    format!("{all}; {shown}; {rest}")
+    )
 }
 
 pub(super) fn options<'a>(direction: Direction) -> Options<'a> {
@@ -230,6 +241,7 @@ impl Picture {
     ) -> Result<(), ExportError> {
         let mut options: Options<'_> = options;
         options.func_frameattrs = FuncFrameAttrsMap::from_reader(self.attributes.as_bytes())?;
+        self.colors.insert("", ROOT);
         options.palette_map = Some(&mut self.colors);
         let mut svg = Vec::new();
         from_lines(&mut options, self.lines.iter().map(String::as_str), &mut svg)?;
@@ -238,6 +250,9 @@ impl Picture {
         Ok(())
     }
 }
+
+/// The colour of inferno's own root.
+const ROOT: Color = Color { r: 215, g: 215, b: 215 };
 
 /// The name of what the root has of its own.
 const OWN_OF_ROOT: &str = "[no stack]";

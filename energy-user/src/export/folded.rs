@@ -2,6 +2,7 @@
 //! What flamegraph.pl, inferno, speedscope and many others read. Reference:
 //! <https://github.com/brendangregg/FlameGraph> (stackcollapse-*.pl), 2024.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::stacks::Stacks;
@@ -13,18 +14,14 @@ pub struct Folded;
 
 impl Exporter for Folded {
     fn write(&self, subject: &Subject<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
-        let stacks = Stacks::of(subject.tree);
-        let mut lines: Vec<String> = stacks
-            .own()
-            .filter(|node| stacks.node(*node).self_energy.get() > 0)
-            .map(|node| {
-                let energy_uj = stacks.node(node).self_energy.get();
-                format!("{} {energy_uj}", stack(&stacks, node))
-            })
-            .collect();
-        lines.sort_unstable();
-        for line in lines {
-            writeln!(out, "{line}")?;
+        let tree = subject.tree.by_function();
+        let stacks = Stacks::of(&tree);
+        let mut lines: BTreeMap<String, u64> = BTreeMap::new();
+        for node in stacks.own() {
+            *lines.entry(stack(&stacks, node)).or_default() += stacks.node(node).self_energy.get();
+        }
+        for (stack, energy_uj) in lines.into_iter().filter(|(_, energy_uj)| *energy_uj > 0) {
+            writeln!(out, "{stack} {energy_uj}")?;
         }
         Ok(())
     }

@@ -59,6 +59,23 @@ impl Format {
         !matches!(self, Self::Pprof)
     }
 
+    /// Whether it is of nothing but stacks, so that a trace without any cannot be written in it.
+    pub const fn needs_stacks(self) -> bool {
+        !matches!(self, Self::Firefox | Self::Csv)
+    }
+
+    /// What opens it, for people.
+    pub const fn opens_with(self) -> &'static str {
+        match self {
+            Self::Flamegraph => "open it in a browser",
+            Self::Folded => "flamegraph.pl, inferno and speedscope read it",
+            Self::Speedscope => "open it at https://www.speedscope.app or with `speedscope FILE`",
+            Self::Pprof => "open it with `go tool pprof -http=: FILE`",
+            Self::Firefox => "open it at https://profiler.firefox.com; nothing is uploaded",
+            Self::Csv => "one row for each window and domain, then for each window and process",
+        }
+    }
+
     /// The format a file is in by its name, where that tells.
     pub fn of_path(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.to_lowercase();

@@ -8,6 +8,7 @@
 //!
 //! A new format is a file with an [`Exporter`] and a line in [`Format`].
 
+mod comparison;
 mod csv;
 mod differential;
 mod error;
@@ -21,9 +22,11 @@ mod speedscope;
 mod stacks;
 mod timeline;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 pub use self::csv::Csv;
+pub use comparison::comparison;
 pub use differential::DifferentialFlamegraph;
 pub use error::ExportError;
 pub use firefox::Firefox;
@@ -45,6 +48,8 @@ pub struct Subject<'a> {
     pub tree: &'a CallTree,
     /// When it went there.
     pub timeline: &'a Timeline,
+    /// The build ids of objects by their paths, as far as known.
+    pub build_ids: &'a BTreeMap<String, String>,
 }
 
 /// A format another tool reads.

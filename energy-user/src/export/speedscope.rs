@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::stacks::{Owner, Stacks};
 use super::{ExportError, Exporter, Subject, headline};
+use crate::profile::{CallTree, FunctionFrame};
 
 /// speedscope's own format, with whole microjoules as weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,8 +37,6 @@ struct Frame {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -55,7 +54,8 @@ struct SampledProfile {
 
 impl Exporter for Speedscope {
     fn write(&self, subject: &Subject<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
-        let stacks = Stacks::of(subject.tree);
+        let tree = subject.tree.by_function();
+        let stacks = Stacks::of(&tree);
         let whole = profile("all: energy (µJ)".to_owned(), &stacks, &mut stacks.own());
         let mut profiles = vec![whole];
         profiles.extend(of_owners(&stacks));
@@ -64,7 +64,7 @@ impl Exporter for Speedscope {
             exporter: concat!("energy-prof@", env!("CARGO_PKG_VERSION")).to_owned(),
             name: name(subject),
             active_profile_index: 0,
-            shared: Shared { frames: frames(subject) },
+            shared: Shared { frames: frames(&tree) },
             profiles,
         };
         serde_json::to_writer(&mut *out, &document)?;
@@ -82,13 +82,12 @@ fn name(subject: &Subject<'_>) -> String {
 }
 
 /// The tree's frames, which samples name by index.
-fn frames(subject: &Subject<'_>) -> Vec<Frame> {
-    let frame = |frame: &crate::profile::FunctionFrame| Frame {
+fn frames(tree: &CallTree) -> Vec<Frame> {
+    let frame = |frame: &FunctionFrame| Frame {
         name: frame.name.clone(),
         file: frame.file.clone().or_else(|| frame.module.clone()),
-        line: frame.line,
     };
-    subject.tree.frames.iter().map(frame).collect()
+    tree.frames.iter().map(frame).collect()
 }
 
 /// A profile for each process, or for each thread where the tree has threads.

@@ -1,22 +1,13 @@
 //! The call tree as exporters walk it: paths, sums of subtrees, and whose stack it is.
 
-use crate::profile::{CallNode, CallTree, FunctionFrame, NodeKind, StandardError};
+use crate::profile::{CallNode, CallTree, Figures, FunctionFrame, NodeKind};
 use crate::units::{Microjoules, Nanoseconds};
 
 /// A call tree with what every exporter needs to know of its nodes.
 #[derive(Debug)]
 pub(super) struct Stacks<'a> {
     tree: &'a CallTree,
-    sums: Vec<Sum>,
-}
-
-/// What a node and all below it come to.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Sum {
-    pub energy: Microjoules,
-    pub error: StandardError,
-    pub oncpu: Nanoseconds,
-    pub samples: u64,
+    totals: Vec<Figures>,
 }
 
 /// Whose stack it is, as far as the tree tells.
@@ -28,39 +19,17 @@ pub(super) struct Owner<'a> {
 
 impl<'a> Stacks<'a> {
     pub(super) fn of(tree: &'a CallTree) -> Self {
-        let energies = tree.total();
-        let mut sums: Vec<Sum> = tree
-            .nodes
-            .iter()
-            .zip(energies)
-            .map(|(node, energy)| Sum {
-                energy,
-                error: node.self_error,
-                oncpu: node.self_oncpu,
-                samples: node.samples,
-            })
-            .collect();
-        // Children come after their parents.
-        for (index, node) in tree.nodes.iter().enumerate().rev() {
-            if let Some(parent) = node.parent {
-                let of_child = sums[index];
-                let sum = &mut sums[parent];
-                sum.error = sum.error.and(of_child.error);
-                sum.oncpu += of_child.oncpu;
-                sum.samples += of_child.samples;
-            }
-        }
-        Self { tree, sums }
+        Self { tree, totals: tree.total_figures() }
     }
 
     /// What all of it comes to.
-    pub(super) fn total(&self) -> Sum {
-        self.sums.first().copied().unwrap_or_default()
+    pub(super) fn all(&self) -> Figures {
+        self.totals.first().copied().unwrap_or_default()
     }
 
     /// What a node and all below it come to.
-    pub(super) fn sum(&self, node: usize) -> Sum {
-        self.sums[node]
+    pub(super) fn total(&self, node: usize) -> Figures {
+        self.totals[node]
     }
 
     pub(super) fn node(&self, node: usize) -> &'a CallNode {
@@ -68,7 +37,7 @@ impl<'a> Stacks<'a> {
     }
 
     pub(super) fn frame(&self, node: usize) -> &'a FunctionFrame {
-        &self.tree.frames[self.node(node).frame.0]
+        self.tree.frame(node)
     }
 
     /// The nodes below the root.
@@ -111,9 +80,4 @@ impl<'a> Stacks<'a> {
         std::iter::successors(Some(node), |index| self.node(*index).parent)
             .take_while(|index| *index != 0)
     }
-}
-
-/// Whether a frame stands for code; processes and threads do not.
-pub(super) const fn is_code(frame: &FunctionFrame) -> bool {
-    !matches!(frame.kind, NodeKind::Process { .. } | NodeKind::Thread { .. } | NodeKind::All)
 }

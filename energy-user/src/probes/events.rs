@@ -3,7 +3,7 @@
 use energy_ebpf::event::{CgroupEvent, ExecEvent, TaskEvent as RawTask, kind};
 use energy_ebpf::switch_log::address_part;
 
-use crate::units::MonotonicTime;
+use crate::units::{MonotonicTime, Nanoseconds};
 
 /// Something that happened to a task or cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,10 @@ pub enum TaskChange {
         path: Option<String>,
         /// The command line, arguments separated by spaces; `None` where it could not be read.
         cmdline: Option<String>,
+        /// When the task was created; `None` where that could not be read.
+        start: Option<MonotonicTime>,
+        /// CPU time of the task before, to a tick; `None` where that could not be read.
+        cpu_time: Option<Nanoseconds>,
         /// The new name.
         comm: String,
         /// The real user id.
@@ -59,6 +63,8 @@ pub enum TaskChange {
         tid: u32,
         /// Its process id.
         tgid: u32,
+        /// When it was created; `None` where that could not be read.
+        start: Option<MonotonicTime>,
         /// Its last name.
         comm: String,
         /// The real user id.
@@ -138,7 +144,7 @@ fn task(raw: &RawTask) -> TaskChange {
             address,
             tid: raw.tid,
             tgid: raw.tgid,
-            start: (raw.start_ns != 0).then(|| MonotonicTime::from_nanos(raw.start_ns)),
+            start: start(raw),
             parent_tgid: raw.other_tgid,
             comm,
         },
@@ -146,6 +152,7 @@ fn task(raw: &RawTask) -> TaskChange {
             address,
             tid: raw.tid,
             tgid: raw.tgid,
+            start: start(raw),
             comm,
             uid: raw.uid,
             cgroup: raw.cgroup,
@@ -163,10 +170,16 @@ fn exec(raw: &ExecEvent) -> TaskChange {
         tgid: raw.task.tgid,
         path: path.map(text),
         cmdline: args.map(arguments),
+        start: start(&raw.task),
+        cpu_time: (raw.cpu_ns != u64::MAX).then(|| Nanoseconds::new(raw.cpu_ns)),
         comm: comm(raw.task.comm),
         uid: raw.task.uid,
         cgroup: raw.task.cgroup,
     }
+}
+
+fn start(raw: &RawTask) -> Option<MonotonicTime> {
+    (raw.start_ns != 0).then(|| MonotonicTime::from_nanos(raw.start_ns))
 }
 
 fn comm(bytes: [u8; 16]) -> String {

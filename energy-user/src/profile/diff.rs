@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::account::Profile;
 use super::call_tree::CallTree;
+use super::functions::CodeUnit;
 use super::group::GroupBy;
 use super::uncertainty::StandardError;
 use super::view::{UserNames, ViewOptions};
@@ -26,6 +27,27 @@ impl Amount {
     }
 }
 
+/// What two recordings were measured with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Yardstick {
+    /// The same model on the same machine: where it errs, it errs by the same factor in both.
+    Same,
+    /// Different ones, or it is not known.
+    #[default]
+    Different,
+}
+
+impl Yardstick {
+    /// That of two recordings.
+    pub fn of(before: &Profile, after: &Profile) -> Self {
+        let stick = |profile: &Profile| {
+            let facts = &profile.facts;
+            (facts.hostname.clone(), facts.cpu_model.clone(), facts.sources.clone())
+        };
+        if stick(before) == stick(after) { Self::Same } else { Self::Different }
+    }
+}
+
 /// What became of something from one recording to another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Change {
@@ -35,6 +57,8 @@ pub struct Change {
     pub before: Amount,
     /// What it took in the second.
     pub after: Amount,
+    /// What both were measured with.
+    pub yardstick: Yardstick,
 }
 
 impl Change {
@@ -44,10 +68,13 @@ impl Change {
         Joules::new(after.get() - before.get())
     }
 
-    /// The error of the change. Recordings err independently; estimates err alike, which is not
-    /// known of two machines and so counts in full.
+    /// The error of the change. What counters do not know differs from one recording to the next;
+    /// an estimate is wrong alike in both if both were made with the same yardstick.
     pub fn error(&self) -> StandardError {
-        self.before.error.and(self.after.error)
+        match self.yardstick {
+            Yardstick::Same => self.after.error.of_difference_alike(self.before.error),
+            Yardstick::Different => self.after.error.and(self.before.error),
+        }
     }
 
     /// The change as a part of what it took before; `None` where that was nothing.
@@ -67,14 +94,19 @@ impl Change {
 pub struct Diff {
     /// All that is compared.
     pub total: Change,
-    /// The largest change first; nothing is left out.
+    /// The largest change first; nothing that took any energy is left out.
     pub changes: Vec<Change>,
 }
 
 impl Diff {
-    /// Functions by what they take themselves, without what they call.
-    pub fn of_functions(before: &CallTree, after: &CallTree) -> Self {
-        Self::of(own_energies(before), own_energies(after))
+    /// Functions or lines by what they take themselves, without what they call.
+    pub fn of_code(
+        before: &CallTree,
+        after: &CallTree,
+        unit: CodeUnit,
+        yardstick: Yardstick,
+    ) -> Self {
+        Self::of(own_energies(before, unit), own_energies(after, unit), yardstick)
     }
 
     /// Groups of threads. Those with the same name are one: pids are never the same twice.
@@ -84,6 +116,7 @@ impl Diff {
         by: GroupBy,
         users: &UserNames<'_>,
     ) -> Self {
+        let yardstick = Yardstick::of(before, after);
         let options = ViewOptions { by, all: true, ..ViewOptions::default() };
         let [before, after] = [before, after].map(|profile| {
             let rows = profile.view(&options, users).rows.into_iter();
@@ -95,16 +128,17 @@ impl Diff {
                 })
                 .collect::<Vec<_>>()
         });
-        Self::of(before, after)
+        Self::of(before, after, yardstick)
     }
 
     fn of(
         before: impl IntoIterator<Item = (String, Amount)>,
         after: impl IntoIterator<Item = (String, Amount)>,
+        yardstick: Yardstick,
     ) -> Self {
-        let mut total = Change { name: "[total]".to_owned(), ..Change::default() };
+        let mut total = Change { name: "[total]".to_owned(), yardstick, ..Change::default() };
         let mut changes: BTreeMap<String, Change> = BTreeMap::new();
-        let named = |name: String| Change { name, ..Change::default() };
+        let named = |name: String| Change { name, yardstick, ..Change::default() };
         for (name, amount) in before {
             total.before.add(amount);
             changes.entry(name.clone()).or_insert_with(|| named(name)).before.add(amount);
@@ -113,22 +147,30 @@ impl Diff {
             total.after.add(amount);
             changes.entry(name.clone()).or_insert_with(|| named(name)).after.add(amount);
         }
-        let mut changes: Vec<Change> = changes.into_values().collect();
+        let mut changes: Vec<Change> = changes
+            .into_values()
+            .filter(|change| change.before.energy.max(change.after.energy) > Microjoules::ZERO)
+            .collect();
         changes.sort_by(|a, b| b.joules().get().abs().total_cmp(&a.joules().get().abs()));
         Self { total, changes }
     }
 }
 
-fn own_energies(tree: &CallTree) -> impl Iterator<Item = (String, Amount)> {
-    tree.nodes.iter().map(|node| {
-        let frame = &tree.frames[node.frame.0];
-        (frame.name.clone(), Amount { energy: node.self_energy, error: node.self_error })
+fn own_energies(tree: &CallTree, unit: CodeUnit) -> impl Iterator<Item = (String, Amount)> {
+    tree.rows(unit).into_iter().map(move |row| {
+        let name = match (unit, row.frame.file, row.frame.line) {
+            (CodeUnit::Line, Some(file), Some(line)) => format!("{} {file}:{line}", row.frame.name),
+            _ => row.frame.name,
+        };
+        (name, Amount { energy: row.own.energy, error: row.own.error })
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::uncertainty::ErrorSum;
     use super::*;
+    use crate::model::Provenance;
 
     fn amount(joules: u64) -> Amount {
         Amount { energy: Microjoules::new(joules * 1_000_000), error: StandardError::default() }
@@ -138,12 +180,31 @@ mod tests {
     fn a_function_that_came_and_one_that_went_are_both_shown() {
         let before = [("stays".to_owned(), amount(4)), ("went".to_owned(), amount(3))];
         let after = [("stays".to_owned(), amount(5)), ("came".to_owned(), amount(2))];
-        let diff = Diff::of(before, after);
+        let diff = Diff::of(before, after, Yardstick::Same);
         let shown: Vec<(&str, f64)> =
             diff.changes.iter().map(|change| (&*change.name, change.joules().get())).collect();
         assert_eq!(shown, [("went", -3.0), ("came", 2.0), ("stays", 1.0)]);
         assert!((diff.total.joules().get() - 0.0).abs() < 1e-12);
         assert_eq!(diff.changes[1].relative(), None);
         assert_eq!(diff.changes[2].relative(), Some(0.25));
+    }
+
+    #[test]
+    fn an_estimate_wrong_by_half_still_tells_a_change_on_the_same_machine() {
+        let estimated = |joules: u64| {
+            let mut error = ErrorSum::default();
+            let half = Microjoules::new(joules * 500_000);
+            error.add(half, half, Provenance::Estimated);
+            Amount { error: error.standard(), ..amount(joules) }
+        };
+        let change = |yardstick| Change {
+            before: estimated(10),
+            after: estimated(12),
+            yardstick,
+            ..Change::default()
+        };
+        // 2 J more, wrong by half of that at most by one standard error.
+        assert!(change(Yardstick::Same).is_beyond_noise());
+        assert!(!change(Yardstick::Different).is_beyond_noise());
     }
 }

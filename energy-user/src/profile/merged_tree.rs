@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::call_tree::{CallTree, FunctionFrame, NodeKind};
-use super::diff::{Amount, Change};
+use super::diff::{Amount, Change, Yardstick};
 
 /// Two call trees as one. Nodes meet where the way to them has the same names in the same objects;
 /// processes meet by their names, because their ids are never the same twice.
@@ -23,7 +23,7 @@ pub struct MergedNode {
     /// What it has of its own, before and after.
     pub own: Change,
     /// What it and all below it come to, before and after.
-    pub sum: Change,
+    pub total: Change,
 }
 
 /// Where a node is: below which other, and what it is.
@@ -31,29 +31,31 @@ type Place = (usize, String, Option<String>);
 
 impl MergedTree {
     /// Lays `after` over `before`.
-    pub fn of(before: &CallTree, after: &CallTree) -> Self {
+    pub fn of(before: &CallTree, after: &CallTree, yardstick: Yardstick) -> Self {
         let mut nodes: Vec<MergedNode> = Vec::new();
         let mut places: HashMap<Place, usize> = HashMap::new();
         for (tree, side) in [(before, Side::Before), (after, Side::After)] {
+            let tree = tree.by_function();
             let mut merged: Vec<usize> = Vec::with_capacity(tree.nodes.len());
-            for node in &tree.nodes {
-                let frame = &tree.frames[node.frame.0];
+            for ((index, node), total) in tree.nodes.iter().enumerate().zip(tree.total_figures()) {
+                let frame = tree.frame(index);
                 let parent = node.parent.map(|parent| merged[parent]);
                 let name = name_in_both(frame);
                 let place =
                     (parent.map_or(0, |parent| parent + 1), name.clone(), frame.module.clone());
                 let index = *places.entry(place).or_insert_with(|| {
-                    let own = Change { name: name.clone(), ..Change::default() };
+                    let own = Change { name: name.clone(), yardstick, ..Change::default() };
                     let frame = FunctionFrame { name: name.clone(), ..frame.clone() };
-                    nodes.push(MergedNode { parent, frame, sum: own.clone(), own });
+                    nodes.push(MergedNode { parent, frame, total: own.clone(), own });
                     nodes.len() - 1
                 });
-                let amount = Amount { energy: node.self_energy, error: node.self_error };
-                side.of(&mut nodes[index].own).add(amount);
+                let own = Amount { energy: node.self_energy, error: node.self_error };
+                side.of(&mut nodes[index].own).add(own);
+                let total = Amount { energy: total.energy, error: total.error };
+                side.of(&mut nodes[index].total).add(total);
                 merged.push(index);
             }
         }
-        add_up(&mut nodes);
         Self { nodes }
     }
 }
@@ -70,19 +72,6 @@ impl Side {
         match self {
             Self::Before => &mut change.before,
             Self::After => &mut change.after,
-        }
-    }
-}
-
-fn add_up(nodes: &mut [MergedNode]) {
-    for index in (0..nodes.len()).rev() {
-        let own = nodes[index].own.clone();
-        nodes[index].sum.before.add(own.before);
-        nodes[index].sum.after.add(own.after);
-        let Change { before, after, .. } = nodes[index].sum;
-        if let Some(parent) = nodes[index].parent {
-            nodes[parent].sum.before.add(before);
-            nodes[parent].sum.after.add(after);
         }
     }
 }

@@ -6,6 +6,7 @@
 //! **It is not** a report: nothing is rounded here, and nothing is printed.
 
 mod account;
+mod by_function;
 mod call_tree;
 mod call_tree_builder;
 mod code_view;
@@ -29,7 +30,7 @@ pub use account::{Charge, DomainAccount, Method, Profile, ProfileBuilder, Span, 
 pub use call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, NodeKind, StackShare};
 pub use call_tree_builder::{CallTreeBuilder, Roots};
 pub use code_view::{CodeView, CodeViewOptions, CodeViewRow};
-pub use diff::{Amount, Change, Diff};
+pub use diff::{Amount, Change, Diff, Yardstick};
 pub use facts::{BpfFacts, Facts, SourceFacts, Targets};
 pub use functions::{CodeRow, CodeUnit, FindFunctionError, Neighbourhood, ParseCodeUnitError};
 pub use group::{GroupBy, ParseGroupByError};

@@ -118,6 +118,15 @@ impl StandardError {
         Self { independent: self.independent.hypot(variance.sqrt()), ..self }
     }
 
+    /// The error of a difference of sums that have everything in common that errs in the same
+    /// direction again and again: where both are too large by the same factor, so is the difference.
+    pub fn of_difference_alike(self, other: Self) -> Self {
+        Self {
+            independent: self.independent.hypot(other.independent),
+            correlated: (self.correlated - other.correlated).abs(),
+        }
+    }
+
     /// One standard deviation.
     pub fn deviation(self) -> Joules {
         Joules::new((self.independent + self.correlated) * 1e-6)
@@ -185,6 +194,15 @@ mod tests {
             all.add(&sum(&[(10, 10)], Provenance::Measured));
         }
         assert!((microjoules(all.standard()) - 20.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_one_model_estimates_too_high_twice_differs_by_less() {
+        let estimates =
+            [30, 40].map(|error| sum(&[(error, error)], Provenance::Estimated).standard());
+        let [before, after] = estimates;
+        assert!((microjoules(after.of_difference_alike(before)) - 10.0).abs() < 1e-9);
+        assert!((microjoules(after.and(before)) - 70.0).abs() < 1e-9);
     }
 
     #[test]

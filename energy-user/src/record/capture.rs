@@ -193,13 +193,15 @@ impl Capture {
     /// thread is in those records that has not announced itself.
     fn catch_up(&mut self) -> Vec<(u16, CpuState)> {
         let states = (0..self.probes.cpus()).map(|cpu| (cpu, self.probes.cpu_state(cpu))).collect();
-        while let Some(event) = self.probes.next_event() {
-            let change = self.stacks.is_some().then(|| event.clone());
-            self.tasks.apply(event);
-            if let (Some(stacks), Some(event)) = (&mut self.stacks, change) {
-                stacks.follow(&event, &self.tasks);
-            }
-        }
+        let Self { probes, tasks, stacks, .. } = self;
+        tasks.apply_all(
+            || probes.next_event(),
+            |event, tasks| {
+                if let Some(stacks) = stacks {
+                    stacks.follow(event, tasks);
+                }
+            },
+        );
         states
     }
 

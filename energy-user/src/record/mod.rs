@@ -8,6 +8,7 @@ mod naming;
 mod objects;
 mod privileges;
 mod procfs;
+mod programs;
 mod recorder;
 mod residency;
 mod sample_book;

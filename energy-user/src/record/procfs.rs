@@ -13,6 +13,8 @@ const TICKS_PER_SECOND: u64 = 100;
 /// A process as `/proc` shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ProcessFacts {
+    /// The name of its first thread.
+    pub(super) comm: String,
     /// The process that created it.
     pub(super) parent_tgid: u32,
     /// The program's path; none for kernel threads.
@@ -65,9 +67,10 @@ impl Procfs {
         let directory = self.root.join(tgid.to_string());
         let stat = fs::read(directory.join("stat")).ok()?;
         Some(ProcessFacts {
+            comm: stat_comm(&stat)?,
             parent_tgid: stat_field(&stat, 4)?.parse().ok()?,
             exe: self.exe(tgid),
-            cmdline: fs::read(directory.join("cmdline")).ok().and_then(|bytes| cmdline(&bytes)),
+            cmdline: self.cmdline(tgid),
             uid: fs::metadata(&directory).ok().map(|metadata| metadata.uid()),
             cgroup: self.cgroup(tgid),
         })
@@ -78,6 +81,11 @@ impl Procfs {
         let path = fs::read_link(self.root.join(format!("{tgid}/exe"))).ok()?;
         let path = path.to_string_lossy();
         Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
+    }
+
+    /// A process's command line; `None` for kernel threads and when it is gone.
+    pub(super) fn cmdline(&self, tgid: u32) -> Option<String> {
+        cmdline(&fs::read(self.root.join(format!("{tgid}/cmdline"))).ok()?)
     }
 
     /// The path of a process's cgroup.
@@ -140,6 +148,13 @@ fn stat_field(stat: &[u8], number: usize) -> Option<&str> {
     rest.split_whitespace().nth(number.checked_sub(3)?)
 }
 
+/// The name in a stat line, which is in brackets.
+fn stat_comm(stat: &[u8]) -> Option<String> {
+    let begin = stat.iter().position(|byte| *byte == b'(')? + 1;
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    stat.get(begin..end).map(|comm| String::from_utf8_lossy(comm).into_owned())
+}
+
 fn cmdline(bytes: &[u8]) -> Option<String> {
     let end = bytes.iter().rposition(|byte| *byte != 0)? + 1;
     let words: Vec<_> =
@@ -179,6 +194,8 @@ mod tests {
         assert_eq!(stat_field(stat, 4), Some("7"));
         assert_eq!(stat_field(stat, 22), Some("123456"));
         assert_eq!(stat_field(b"42", 4), None);
+        assert_eq!(stat_comm(stat).as_deref(), Some("a) b) c"));
+        assert_eq!(stat_comm(b")("), None);
     }
 
     #[test]

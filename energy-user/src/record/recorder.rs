@@ -28,8 +28,9 @@ use crate::trace::{
 };
 use crate::units::{MonotonicTime, Nanoseconds, WallTime};
 
-/// Parts are sealed this often at the latest, so that at most this much is lost to `kill -9`.
-const SEAL_EVERY: Nanoseconds = Nanoseconds::from_millis(900);
+/// How long after the last part the next is due. With the wait for a tick (0.1 s at most) and for
+/// the disk, no more than a second is then lost to `kill -9`.
+const SEAL_EVERY: Nanoseconds = Nanoseconds::from_millis(800);
 
 /// Records until the target ends, the duration is over, or a signal comes; see [`RecordOptions`].
 /// Must run on a current-thread tokio runtime with I/O enabled: capabilities are per thread.
@@ -164,14 +165,9 @@ impl Recorder {
                 }
             };
             tokio::select! {
+                // What ends the recording comes first: where ticks come faster than they can be dealt
+                // with, there is always one more.
                 biased;
-                ticks = ticker.tick() => self.tick(ticks?, ticker.step(), progress),
-                ready = urgent.readable() => {
-                    if let Ok(mut ready) = ready {
-                        ready.clear_ready();
-                    }
-                    self.capture.read_urgent();
-                }
                 stop = ending.wait() => return stop,
                 signal = signals.next() => {
                     // A first Ctrl-C at the terminal reaches the command too, which then ends the
@@ -188,6 +184,13 @@ impl Recorder {
                 }
                 _ = &mut failure => return Ok(Stop::WritingFailed),
                 () = duration_over => return Ok(Stop::Duration),
+                ready = urgent.readable() => {
+                    if let Ok(mut ready) = ready {
+                        ready.clear_ready();
+                    }
+                    self.capture.read_urgent();
+                }
+                ticks = ticker.tick() => self.tick(ticks?, ticker.step(), progress),
             }
         }
     }

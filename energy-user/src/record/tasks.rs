@@ -1,18 +1,27 @@
 //! Who is who: from task events, `/proc` and the switch log's names of tasks to the threads of the
 //! trace. A thread is an incarnation of a tid between two execs; nothing is ever merged by number.
 //!
-//! One rule of our own: a process that execs within [`LAUNCH`] of its fork was being launched, so
-//! its time since the fork belongs to the program it became. A later exec begins a new thread.
+//! One rule of our own: a process whose first exec comes within [`LAUNCH`] of CPU time after its fork
+//! was being launched, so its time since the fork belongs to the program it became. A later exec
+//! begins a new thread.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::procfs::{ProcessFacts, Procfs};
+use super::programs::with_programs;
 use crate::model::{ThreadId, ThreadInfo};
 use crate::probes::{TaskChange, TaskEvent};
 use crate::units::{MonotonicTime, Nanoseconds};
 
-/// How soon after its fork a process's first exec counts as its launch.
-const LAUNCH: Nanoseconds = Nanoseconds::from_millis(50);
+/// How little CPU time before its first exec makes that a process's launch.
+const LAUNCH: Nanoseconds = Nanoseconds::from_millis(10);
+
+/// How soon after its fork that exec has to come where CPU time cannot be told.
+const LAUNCH_BY_CLOCK: Nanoseconds = Nanoseconds::from_millis(50);
+
+/// The id of the unified hierarchy's root: Linux v6.12, kernel/cgroup/cgroup.c
+/// (`cgroup_setup_root`). Every task has it on a machine that uses version 1 only.
+const ROOT_CGROUP: u64 = 1;
 
 /// How long a thread that has exited is kept: it leaves its CPU once more after its exit event, at
 /// once or, where others take the CPU first, a little later.
@@ -33,6 +42,8 @@ struct Task {
     /// Oldest first; each is valid from its time until the next one's.
     incarnations: Vec<Incarnation>,
     exited: Option<MonotonicTime>,
+    /// What it was called before its last change of name.
+    former_comm: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -160,19 +171,43 @@ impl Tasks {
         self.by_address.get(&address).and_then(|task| task.incarnations.last()).map(|last| last.tid)
     }
 
-    /// Takes note of an event.
-    pub(super) fn apply(&mut self, event: TaskEvent) {
+    /// Takes note of all events that there are; `noted` is told of each afterwards.
+    pub(super) fn apply_all(
+        &mut self,
+        next: impl FnMut() -> Option<TaskEvent>,
+        mut noted: impl FnMut(&TaskEvent, &Self),
+    ) {
+        for (event, program) in with_programs(&self.procfs, next) {
+            self.apply(event.clone(), program);
+            noted(&event, self);
+        }
+    }
+
+    /// Takes note of an event; of an exec with the program's real path, where known.
+    fn apply(&mut self, event: TaskEvent, program: Option<String>) {
         let at = event.at;
         match event.change {
             TaskChange::Fork { address, tid, tgid, start, parent_tgid, comm } => {
                 self.fork(address, tid, tgid, start.unwrap_or(at), parent_tgid, comm, at);
             }
-            TaskChange::Exec { address, tid, tgid, path, cmdline, comm, uid, cgroup } => {
-                let seen = Seen { address, tid, tgid, comm, uid, cgroup };
-                self.exec(seen, path, cmdline, at);
+            TaskChange::Exec {
+                address,
+                tid,
+                tgid,
+                path,
+                cmdline,
+                start,
+                cpu_time,
+                comm,
+                uid,
+                cgroup,
+            } => {
+                let seen = Seen { address, tid, tgid, start, comm, uid, cgroup };
+                let exe = self.program(program, path);
+                self.exec(seen, exe, cmdline, cpu_time, at);
             }
-            TaskChange::Exit { address, tid, tgid, comm, uid, cgroup } => {
-                self.exit(Seen { address, tid, tgid, comm, uid, cgroup }, at);
+            TaskChange::Exit { address, tid, tgid, start, comm, uid, cgroup } => {
+                self.exit(Seen { address, tid, tgid, start, comm, uid, cgroup }, at);
             }
             TaskChange::Rename { address, comm } => self.rename(address, comm),
             TaskChange::CgroupCreated { id, path } => {
@@ -209,8 +244,14 @@ impl Tasks {
             }
             !gone
         });
-        self.processes
-            .retain(|_, process| process.exited.is_none_or(|exited| exited + AFTERLIFE >= now));
+        // A process outlives its first thread while it has others.
+        let tasks = self.by_address.values().filter(|task| task.exited.is_none());
+        let threads = tasks.filter_map(|task| threads.get(&task.incarnations.last()?.thread));
+        let living: HashSet<u32> =
+            threads.map(|info| info.tgid).chain(self.resting.values().copied()).collect();
+        self.processes.retain(|tgid, process| {
+            process.exited.is_none_or(|exited| exited + AFTERLIFE >= now) || living.contains(tgid)
+        });
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one event")]
@@ -247,30 +288,43 @@ impl Tasks {
     fn exec(
         &mut self,
         seen: Seen,
-        path: Option<String>,
+        exe: Option<String>,
         cmdline: Option<String>,
+        cpu_time: Option<Nanoseconds>,
         at: MonotonicTime,
     ) {
-        let exe = self.program(seen.tgid, path);
+        if self.resting.remove(&seen.tid).is_some() {
+            // It has run since recording began, as the program it was.
+            let comm = self.processes.get(&seen.tgid).map(|process| process.facts.comm.clone());
+            let start = seen.start.unwrap_or(at);
+            let info = self.describe(seen.tgid, seen.tid, start, comm.unwrap_or_default());
+            self.begin(seen.address, seen.tid, MonotonicTime::default(), info);
+        }
+        let cmdline = cmdline.or_else(|| self.procfs.cmdline(seen.tgid));
         let cgroup = self.cgroup(seen.cgroup, seen.tgid);
         self.ensure_process(seen.tgid);
         let process = self.processes.entry(seen.tgid).or_default();
-        let launch =
-            process.exec == 0 && process.forked.is_some_and(|forked| at.since(forked) <= LAUNCH);
+        let launch = process.exec == 0
+            && process.forked.is_some_and(|forked| match cpu_time {
+                Some(cpu_time) => cpu_time <= LAUNCH,
+                None => at.since(forked) <= LAUNCH_BY_CLOCK,
+            });
         process.exec += 1;
+        process.exited = None;
         process.facts.exe = exe.or(process.facts.exe.take());
         process.facts.cmdline = cmdline;
         process.facts.uid = Some(seen.uid);
         process.facts.cgroup = cgroup.or(process.facts.cgroup.take());
         let known =
             self.by_address.get(&seen.address).and_then(|task| task.incarnations.last().copied());
-        let start =
-            known.and_then(|known| self.threads.get(&known.thread)).map_or(at, |info| info.start);
+        let start = known
+            .and_then(|known| self.threads.get(&known.thread))
+            .map_or(seen.start.unwrap_or(at), |info| info.start);
+        self.undo_rename(seen.address);
         let info = self.describe(seen.tgid, seen.tid, start, seen.comm);
         match known {
             Some(known) if launch && known.tid == seen.tid => self.add(known.thread, info),
             _ => {
-                self.resting.remove(&seen.tid);
                 self.begin(seen.address, seen.tid, at, info);
             }
         }
@@ -289,7 +343,8 @@ impl Tasks {
             process.exited = Some(at);
         }
         if self.tid_at(seen.address) != Some(seen.tid) {
-            let info = self.describe(seen.tgid, seen.tid, at, seen.comm.clone());
+            let start = seen.start.unwrap_or(at);
+            let info = self.describe(seen.tgid, seen.tid, start, seen.comm.clone());
             self.begin(seen.address, seen.tid, MonotonicTime::default(), info);
         }
         let Some(task) = self.by_address.get_mut(&seen.address) else { return };
@@ -304,14 +359,20 @@ impl Tasks {
     }
 
     fn rename(&mut self, address: u64, comm: String) {
-        let Some(thread) = self.by_address.get(&address).and_then(|task| task.incarnations.last())
-        else {
-            return;
-        };
-        let thread = thread.thread;
-        if let Some(info) = self.threads.get_mut(&thread)
-            && info.comm != comm
-        {
+        let Some(task) = self.by_address.get_mut(&address) else { return };
+        let Some(thread) = task.incarnations.last().map(|last| last.thread) else { return };
+        if let Some(info) = self.threads.get_mut(&thread) {
+            task.former_comm = Some(std::mem::replace(&mut info.comm, comm));
+            self.changed.insert(thread);
+        }
+    }
+
+    /// An exec gives the task its new name just before it tells of itself; the program that was
+    /// there before has its old one back.
+    fn undo_rename(&mut self, address: u64) {
+        let Some(task) = self.by_address.get_mut(&address) else { return };
+        let Some(thread) = task.incarnations.last().map(|last| last.thread) else { return };
+        if let (Some(comm), Some(info)) = (task.former_comm.take(), self.threads.get_mut(&thread)) {
             info.comm = comm;
             self.changed.insert(thread);
         }
@@ -340,10 +401,7 @@ impl Tasks {
                 self.describe(facts.tgid, tid, facts.start, facts.comm)
             }
             (None, Some(tgid)) => {
-                let comm = self.processes.get(&tgid).and_then(|process| {
-                    let exe = process.facts.exe.as_deref()?;
-                    Some(exe.rsplit('/').next().unwrap_or(exe).chars().take(15).collect())
-                });
+                let comm = self.processes.get(&tgid).map(|process| process.facts.comm.clone());
                 self.describe(tgid, tid, from, comm.unwrap_or_else(|| "?".to_owned()))
             }
             (None, None) => {
@@ -379,11 +437,13 @@ impl Tasks {
             Some(leader) => leader,
             None => self.number(),
         };
-        let task = self
-            .by_address
-            .entry(address)
-            .or_insert_with(|| Task { incarnations: Vec::new(), exited: None });
+        let task = self.by_address.entry(address).or_insert_with(|| Task {
+            incarnations: Vec::new(),
+            exited: None,
+            former_comm: None,
+        });
         task.exited = None;
+        task.former_comm = None;
         task.incarnations.push(Incarnation { from, tid, thread });
         self.add(thread, info);
         thread
@@ -436,9 +496,9 @@ impl Tasks {
             .insert(tgid, Process { facts, has_parent: true, target, ..Process::default() });
     }
 
-    /// The program's real path: from `/proc` while it lives, else what the same path was before.
-    fn program(&mut self, tgid: u32, path: Option<String>) -> Option<String> {
-        match (self.procfs.exe(tgid), path) {
+    /// The program's real path: as just read, else what the same path was before.
+    fn program(&mut self, exe: Option<String>, path: Option<String>) -> Option<String> {
+        match (exe, path) {
             (Some(exe), Some(path)) => {
                 if self.programs.get(&path) != Some(&exe) {
                     self.programs.insert(path, exe.clone());
@@ -458,7 +518,7 @@ impl Tasks {
             Some(_) => None,
             None => {
                 let path = self.procfs.cgroup(tgid)?;
-                if id != 0 {
+                if id > ROOT_CGROUP {
                     self.cgroups.insert(id, path.clone());
                 }
                 Some(path)
@@ -489,7 +549,11 @@ struct Seen {
     address: u64,
     tid: u32,
     tgid: u32,
+    start: Option<MonotonicTime>,
     comm: String,
     uid: u32,
     cgroup: u64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,9 +148,7 @@ fn serve(jobs: &Receiver<Job>, debug_dirs: &[PathBuf]) {
             open.clear();
             library = new();
         }
-        // The library is replaced after a panic, so nothing half-changed is seen.
-        let answer = catch_unwind(AssertUnwindSafe(|| look_up(&library, &mut demangler, &job)));
-        let answer = answer.unwrap_or_else(|_| {
+        let answer = contained(|| look_up(&library, &mut demangler, &job)).unwrap_or_else(|| {
             library = new();
             Err(LibraryError::Panicked)
         });
@@ -158,6 +156,12 @@ fn serve(jobs: &Receiver<Job>, debug_dirs: &[PathBuf]) {
         // Whoever asked may have given up.
         job.answer.send(answer).ok();
     }
+}
+
+/// `None` where the library panicked. It is replaced after that, so nothing half-changed is seen. The
+/// thread would contain a panic as well, but not be there for the next object.
+fn contained<R>(look_up: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(look_up)).ok()
 }
 
 fn look_up(

@@ -134,8 +134,8 @@ impl Symbolizer {
         let Some(path) = self.path_of(object)? else {
             return Ok((None, vec![None; offsets.len()]));
         };
-        let advice = |why: &ElfError| format!("{why} ({})", path.display());
-        let Some(elf) = Elf::open(&path).map_err(|why| advice(&why))? else {
+        let refused = |why: ElfError| format!("{why} ({})", path.display());
+        let Some(elf) = Elf::open(&path).map_err(refused)? else {
             // Something else that can be run, such as a Windows program: no names, nothing wrong.
             return Ok((None, vec![None; offsets.len()]));
         };

@@ -15,6 +15,10 @@ use energy_prof::units::{Nanoseconds, Watts};
 
 use crate::exit;
 
+mod exports;
+
+pub(crate) use exports::{DiffArguments, ExportArguments, FlamegraphArguments, PartArguments};
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -24,6 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   sudo energy-prof record -- make -j4          record a command, then:
   energy-prof report                           who used how many joules
+  energy-prof flamegraph -o energy.svg         in which functions
   sudo energy-prof record -p 1234 -d 30s       a running process, for 30 seconds
   sudo energy-prof record -a -d 1m             the whole machine
   energy-prof report --by function             which functions of it used them
@@ -61,6 +66,12 @@ pub(crate) enum Command {
     Record(RecordArguments),
     /// Show who used how many joules
     Report(ReportArguments),
+    /// Draw where in the programs the joules went, as an SVG for any browser
+    Flamegraph(FlamegraphArguments),
+    /// Write a trace in another tool's format
+    Export(ExportArguments),
+    /// Compare two traces, and tell change from noise
+    Diff(DiffArguments),
     /// Write the divided energy into the trace, as a table `attributed`
     Attribute(AttributeArguments),
     /// Measure the energy of a command, as often as wanted

@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use energy_prof::analyze::AnalyzeError;
+use energy_prof::export::ExportError;
 use energy_prof::probes::ProbeError;
 use energy_prof::profile::FindFunctionError;
 use energy_prof::record::{RecordError, TargetError};
@@ -60,6 +61,11 @@ impl Status {
         }
         if let Some(error) = cause.downcast_ref::<TraceError>() {
             return Some(Self::of_trace(error));
+        }
+        if let Some(ExportError::NoEnergy | ExportError::NothingToCompare(_)) =
+            cause.downcast_ref::<ExportError>()
+        {
+            return Some(Self::READ);
         }
         if let Some(error) = cause.downcast_ref::<AnalyzeError>() {
             return Some(match error {

@@ -6,16 +6,17 @@
 
 mod proto;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message;
 
-use super::stacks::{Owner, Stacks, is_code};
+use super::stacks::{Owner, Stacks};
 use super::{ExportError, Exporter, Subject, headline};
 use crate::profile::{FrameRef, FunctionFrame, NodeKind};
+use crate::units::Microjoules;
 
 /// A gzipped pprof profile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Pprof;
 
 impl Exporter for Pprof {
     fn write(&self, subject: &Subject<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
-        let profile = Builder::default().build(subject);
+        let profile = Builder::new(subject.build_ids).build(subject);
         let mut gzip = GzEncoder::new(out, Compression::default());
         gzip.write_all(&profile.encode_to_vec())?;
         gzip.finish()?;
@@ -32,17 +33,28 @@ impl Exporter for Pprof {
 }
 
 /// A profile in the making, with what was already given a number.
-#[derive(Default)]
-struct Builder {
+struct Builder<'a> {
     profile: proto::Profile,
     strings: HashMap<String, i64>,
     functions: HashMap<(i64, i64), u64>,
     mappings: HashMap<i64, u64>,
+    build_ids: &'a BTreeMap<String, String>,
     /// By the frames a location stands for, the innermost first.
     locations: HashMap<Vec<usize>, u64>,
 }
 
-impl Builder {
+impl<'a> Builder<'a> {
+    fn new(build_ids: &'a BTreeMap<String, String>) -> Self {
+        Self {
+            build_ids,
+            profile: proto::Profile::default(),
+            strings: HashMap::new(),
+            functions: HashMap::new(),
+            mappings: HashMap::new(),
+            locations: HashMap::new(),
+        }
+    }
+
     fn build(mut self, subject: &Subject<'_>) -> proto::Profile {
         self.string("");
         let units = [("samples", "count"), ("cpu", "nanoseconds"), ("energy", "microjoules")];
@@ -59,6 +71,10 @@ impl Builder {
             self.profile.comment.push(comment);
         }
         let stacks = Stacks::of(subject.tree);
+        // Readers call the profile by its first mapping.
+        if let Some(module) = main_module(&stacks) {
+            self.mapping(module);
+        }
         for node in stacks.own() {
             let sample = self.sample(&stacks, node);
             self.profile.sample.push(sample);
@@ -84,7 +100,7 @@ impl Builder {
     /// one.
     fn stack(&mut self, stacks: &Stacks<'_>, node: usize, owner: Owner<'_>) -> Vec<u64> {
         let path = stacks.path(node).into_iter();
-        let path: Vec<usize> = path.filter(|index| is_code(stacks.frame(*index))).collect();
+        let path: Vec<usize> = path.filter(|index| !stacks.frame(*index).kind.is_owner()).collect();
         if path.is_empty() {
             // Readers take a sample without a stack for a mistake.
             let holder = owner.thread.or(owner.process).map_or("[unsampled]", |(_, name)| name);
@@ -170,9 +186,11 @@ impl Builder {
             return *id;
         }
         let id = self.profile.mapping.len() as u64 + 1;
+        let build_id = self.build_ids.get(module).map_or(0, |build_id| self.string(build_id));
         self.profile.mapping.push(proto::Mapping {
             id,
             filename,
+            build_id,
             // Names are final: a reader need not look for the object.
             has_functions: true,
             has_filenames: true,
@@ -213,6 +231,20 @@ impl Builder {
         self.strings.insert(text.to_owned(), index);
         index
     }
+}
+
+/// The program with the most energy of its own; a library only where no program has any.
+fn main_module<'a>(stacks: &Stacks<'a>) -> Option<&'a str> {
+    let mut energies: BTreeMap<&str, Microjoules> = BTreeMap::new();
+    for node in stacks.own() {
+        let frame = stacks.frame(node);
+        if let (NodeKind::User | NodeKind::Inlined, Some(module)) = (frame.kind, &frame.module) {
+            *energies.entry(module).or_default() += stacks.node(node).self_energy;
+        }
+    }
+    let is_program = |module: &str| !module.contains(".so");
+    let most = energies.into_iter().max_by_key(|(module, energy)| (is_program(module), *energy));
+    most.map(|(module, _)| module)
 }
 
 const fn frame_index(frame: FrameRef) -> usize {

@@ -1,8 +1,13 @@
 //! What each command does: from its arguments to calls of the library, and its output.
 
 mod attribute;
+mod diff;
 mod doctor;
+mod document;
+mod export;
+mod flamegraph;
 mod manual;
+mod profiled;
 mod record;
 mod report;
 mod simulate;
@@ -18,6 +23,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Status> {
     match arguments.command {
         Command::Record(arguments) => record::run(&arguments, color),
         Command::Report(arguments) => report::run(&arguments, color),
+        Command::Flamegraph(arguments) => flamegraph::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Attribute(arguments) => attribute::run(&arguments),
         Command::Stat(arguments) => stat::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments, color),

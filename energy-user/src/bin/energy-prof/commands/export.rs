@@ -1,0 +1,31 @@
+//! `energy-prof export`: a trace in another tool's format.
+
+use std::io::{IsTerminal, stdout};
+use std::path::Path;
+
+use anyhow::{anyhow, bail};
+use energy_prof::export::Format;
+
+use super::document;
+use super::profiled::{Profiled, StacksAre};
+use crate::cli::ExportArguments;
+use crate::exit::Status;
+
+pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<Status> {
+    let output = arguments.output.as_deref().unwrap_or(Path::new("-"));
+    let format = arguments.format.or_else(|| Format::of_path(output)).ok_or_else(|| {
+        let names = Format::ALL.map(Format::name).join(", ");
+        anyhow!("the name of {} tells no format: give --format, one of {names}", output.display())
+    })?;
+    let to_stdout = output.as_os_str() == "-";
+    if to_stdout && !format.is_text() && stdout().is_terminal() {
+        bail!("{format} is not for a terminal: give -o FILE, or redirect it");
+    }
+    let stacks = if format.needs_stacks() { StacksAre::Needed } else { StacksAre::Welcome };
+    let profiled = Profiled::read_whole(&arguments.trace, &arguments.part, stacks)?;
+    document::write_to(output, |out| Ok(format.exporter().write(&profiled.subject(), out)?))?;
+    if !to_stdout {
+        eprintln!("wrote {}: {}", output.display(), format.opens_with());
+    }
+    Ok(Status::SUCCESS)
+}

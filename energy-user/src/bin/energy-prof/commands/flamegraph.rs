@@ -1,0 +1,20 @@
+//! `energy-prof flamegraph`: the functions of a trace as a picture.
+
+use energy_prof::export::{Direction, Exporter, Flamegraph};
+
+use super::document;
+use super::profiled::{Profiled, StacksAre};
+use crate::cli::FlamegraphArguments;
+use crate::exit::Status;
+
+pub(crate) fn run(arguments: &FlamegraphArguments) -> anyhow::Result<Status> {
+    let profiled = Profiled::read(&arguments.trace, &arguments.part, StacksAre::Needed)?;
+    let flamegraph = Flamegraph { unit: arguments.unit, direction: direction(arguments.inverted) };
+    document::write_to(&arguments.output, |out| Ok(flamegraph.write(&profiled.subject(), out)?))?;
+    eprintln!("wrote {}: open it in a browser", arguments.output.display());
+    Ok(Status::SUCCESS)
+}
+
+pub(super) const fn direction(inverted: bool) -> Direction {
+    if inverted { Direction::Downward } else { Direction::Upward }
+}
