@@ -3,14 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod attribution;
+mod call_tree;
 mod cli;
 mod export;
 mod profile;
 mod report;
+mod report_code;
 mod sources;
 mod stack_division;
 mod symbols;
 mod trace;
+mod trace_stacks;
 
 mod support {
     pub(crate) mod call_tree;

@@ -85,7 +85,7 @@ fn session() -> Session {
     }
 }
 
-fn window(index: u32) -> Window {
+pub(crate) fn window(index: u32) -> Window {
     let start = MonotonicTime::from_nanos(START_NS + u64::from(index) * WINDOW_NS);
     Window {
         index,

@@ -199,24 +199,25 @@ impl Growing {
     ) -> CallTree {
         let root = self.named("all", NodeKind::All);
         self.sprout(None, root);
-        let unsampled = self.named("[unsampled]", NodeKind::Unsampled);
-        let unknown = self.named("[unknown]", NodeKind::User);
         let processes = Processes::new(&profile.threads);
         // The same recording gives the same tree, in whatever order its samples came.
         entries.sort_unstable_by_key(|entry| (entry.thread, entry.stack));
         for entry in entries {
             let info = profile.threads.get(&entry.thread).map(|account| &account.info);
             let owner = self.owner(entry.thread, info, &processes, roots);
-            let known = entry.stack.map(|stack| paths.get(&stack).map_or(&[][..], Vec::as_slice));
-            let path = match known {
-                None => &[unsampled][..],
+            let path = entry.stack.map(|stack| paths.get(&stack).map_or(&[][..], Vec::as_slice));
+            let node = match path {
+                None => {
+                    let frame = self.named("[unsampled]", NodeKind::Unsampled);
+                    self.child(owner, frame)
+                }
                 Some([]) => {
                     self.tree.frameless += entry.energy;
-                    &[unknown][..]
+                    let frame = self.named("[unknown]", NodeKind::User);
+                    self.child(owner, frame)
                 }
-                Some(path) => path,
+                Some(path) => path.iter().fold(owner, |node, frame| self.child(node, *frame)),
             };
-            let node = path.iter().fold(owner, |parent, frame| self.child(parent, *frame));
             self.tree.shares.push(StackShare {
                 thread: entry.thread,
                 node,

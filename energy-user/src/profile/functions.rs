@@ -133,6 +133,8 @@ impl CallTree {
         let rows = units.frames.into_iter().zip(figures);
         let row = |(frame, (own, total))| CodeRow { frame, own, total };
         let mut rows: Vec<(usize, CodeRow)> = rows.map(row).enumerate().collect();
+        // A stack told twice leaves frames behind that no node has.
+        rows.retain(|(unit, _)| seen[*unit] != usize::MAX);
         rows.sort_by(|(_, a), (_, b)| {
             let energies = |row: &CodeRow| (row.own.energy, row.total.energy);
             energies(b).cmp(&energies(a)).then_with(|| a.frame.cmp(&b.frame))

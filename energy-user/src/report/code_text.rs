@@ -138,7 +138,10 @@ fn code_cells(
     let (total, total_error) = row.total.unzip();
     vec![
         scale::energy(row.own),
-        row.own_error.map_or_else(String::new, scale::error_95),
+        // Code that was never found running is not known to have used nothing.
+        row.own_error
+            .filter(|_| row.own > Microjoules::ZERO)
+            .map_or_else(String::new, scale::error_95),
         total.map_or_else(String::new, scale::energy),
         total_error.map_or_else(String::new, scale::error_95),
         scale::power(row.own.joules() / profile.span.duration),
