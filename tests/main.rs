@@ -5,6 +5,7 @@
 mod attribution;
 mod cli;
 mod export;
+mod export_commands;
 mod profile;
 mod report;
 mod sources;
