@@ -408,8 +408,19 @@ fn every_command_has_a_page_in_the_manual() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    let expected = ["attribute", "completions", "doctor", "man", "record", "report", "stat"]
-        .map(|command| format!("energy-prof-{command}.1"));
+    let expected = [
+        "attribute",
+        "completions",
+        "diff",
+        "doctor",
+        "export",
+        "flamegraph",
+        "man",
+        "record",
+        "report",
+        "stat",
+    ]
+    .map(|command| format!("energy-prof-{command}.1"));
     assert_eq!(names, [&expected[..], &["energy-prof.1".to_owned()]].concat());
     for name in names {
         let page = fs::read_to_string(pages.join(&name)).unwrap();

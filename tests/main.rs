@@ -6,6 +6,7 @@ mod attribution;
 mod call_tree;
 mod cli;
 mod export;
+mod export_commands;
 mod profile;
 mod report;
 mod report_code;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use energy_prof::model::{
-    CounterFlags, CpuPlace, Domain, DomainId, EnergySample, Provenance, Residency, ThreadId,
-    ThreadInfo, Topology, Window,
+    CounterFlags, CpuPlace, Domain, DomainId, EnergySample, Frame, FrameKind, Provenance,
+    Residency, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
 };
 use energy_prof::trace::{
     Batch, Clock, Existing, Host, Session, SessionState, SourceInfo, Target, TraceWriter,
@@ -34,6 +34,40 @@ pub(crate) fn ten_windows(directory: &Path) {
         exit_code: Some(0),
         ..session()
     };
+    writer.finish(&session).unwrap();
+}
+
+/// The same with stacks: `make` is in `parse`, called by `main`, whenever it runs; `cc` is in `main`.
+pub(crate) fn ten_windows_with_stacks(directory: &Path) {
+    let mut writer = begun(directory);
+    let frame = |function: &str| Frame {
+        function: Some(function.to_owned()),
+        file: None,
+        line: None,
+        module: Some("/usr/bin/make".to_owned()),
+        build_id: Some("c0ffee".to_owned()),
+        file_offset: Some(0x1000),
+        kind: FrameKind::User,
+    };
+    let sample = |window: u32, thread: u32, stack: u32, milliseconds: u64| StackSample {
+        window,
+        thread: ThreadId(thread),
+        stack: StackId(stack),
+        oncpu: Nanoseconds::from_millis(milliseconds),
+        samples: u32::try_from(milliseconds / 10).unwrap(),
+    };
+    writer.append(Batch {
+        windows: (0..10).map(window).collect(),
+        energy: (0..10).map(energy).collect(),
+        residency: (0..10).flat_map(residency).collect(),
+        threads: threads(),
+        samples: (0..10).flat_map(|w| [sample(w, 2, 1, 60), sample(w, 3, 2, 20)]).collect(),
+        stacks: vec![
+            (StackId(1), vec![frame("main"), frame("parse")]),
+            (StackId(2), vec![frame("main")]),
+        ],
+    });
+    let session = Session { state: SessionState::Complete, ..session() };
     writer.finish(&session).unwrap();
 }
 

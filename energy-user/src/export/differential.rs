@@ -8,7 +8,7 @@ use std::io::Write;
 
 use inferno::flamegraph::color::Color;
 
-use super::flamegraph::{Picture, options, place, shortened, signed};
+use super::flamegraph::{Picture, options, place, signed};
 use super::{Direction, ExportError, headline};
 use crate::profile::{Change, MergedNode, MergedTree, Profile};
 use crate::units::{Microjoules, scale};
@@ -79,7 +79,8 @@ fn hover(node: &MergedNode) -> String {
 }
 
 fn title(before: &Profile, after: &Profile) -> String {
-    let [first, second] = [before, after].map(|profile| shortened(&headline::target(profile), 40));
+    let [first, second] =
+        [before, after].map(|profile| headline::shortened(&headline::target(profile), 40));
     let warning = headline::warning(before).or_else(|| headline::warning(after));
     let what = warning.map_or_else(|| "Energy".to_owned(), |warning| format!("{warning} energy"));
     if first == second {

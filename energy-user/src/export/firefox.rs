@@ -32,6 +32,9 @@ pub struct Firefox;
 /// 1 J is 1/3600 Wh, so 1 µJ is 10^12/3.6·10^9 pWh.
 const PICOWATT_HOURS_PER_MICROJOULE: f64 = 1e12 / 3.6e9;
 
+/// How much of a command fits where the viewer shows names, in characters.
+const NAME_ROOM: usize = 60;
+
 /// The beginning of the range.
 fn beginning() -> Timestamp {
     Timestamp::from_nanos_since_reference(0)
@@ -41,8 +44,8 @@ impl Exporter for Firefox {
     fn write(&self, subject: &Subject<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
         let mut builder = Builder::new(subject);
         builder.add_domains(subject);
-        builder.add_processes(subject);
         builder.add_stacks(subject);
+        builder.add_processes(subject);
         serde_json::to_writer(out, &builder.profile)?;
         Ok(())
     }
@@ -69,7 +72,7 @@ impl Builder {
         let nanos = u64::try_from(span.start_utc.epoch_nanos()).unwrap_or(0);
         let reference = ReferenceTimestamp::from(UNIX_EPOCH + Duration::from_nanos(nanos));
         let interval = SamplingInterval::from_nanos(subject.profile.facts.window.get().max(1));
-        let target = headline::target(subject.profile);
+        let target = headline::shortened(&headline::target(subject.profile), NAME_ROOM);
         let name = match headline::warning(subject.profile) {
             Some(warning) => format!("{warning} energy of {target} (samples are µJ)"),
             None => format!("energy of {target} (samples are µJ)"),
@@ -118,10 +121,13 @@ impl Builder {
         let chosen = subject.profile.facts.targets.chosen();
         let tracks = timeline.processes().iter();
         for (process, track) in tracks.filter(|(process, _)| process.target || !chosen) {
-            let handle = self.process(process.pid, &process.name);
-            self.thread(handle, process.pid, None, &process.name);
+            let name = headline::shortened(&process.name, NAME_ROOM);
+            let handle = self.process(process.pid, &name);
+            if !self.threads.keys().any(|(pid, _)| *pid == process.pid) {
+                self.thread(handle, process.pid, None, &name);
+            }
             let energy = |window: &Window| Some(track.energy(window.index));
-            let name = format!("attributed to {}", process.name);
+            let name = format!("attributed to {name}");
             self.add_power(handle, &name, timeline.windows(), energy);
         }
     }

@@ -151,21 +151,11 @@ pub(super) fn place(frame: &FunctionFrame) -> Option<String> {
 }
 
 fn title(subject: &Subject<'_>) -> String {
-    let target = shortened(&headline::target(subject.profile), 80);
+    let target = headline::shortened(&headline::target(subject.profile), 80);
     match headline::warning(subject.profile) {
         Some(warning) => format!("{warning} energy of {target}"),
         None => format!("Energy of {target}"),
     }
-}
-
-/// At most so many characters, with dots where some are missing.
-pub(super) fn shortened(text: &str, room: usize) -> String {
-    let text = one_line(text);
-    if text.chars().count() <= room {
-        return text;
-    }
-    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
-    format!("{kept}…")
 }
 
 fn subtitle(subject: &Subject<'_>, shown: Microjoules) -> String {
@@ -358,11 +348,5 @@ mod tests {
         assert_eq!(signed(Joules::new(1.2)), "+1.20 J");
         assert_eq!(signed(Joules::new(-0.3)), "-300 mJ");
         assert_eq!(signed(Joules::new(0.0)), "0 J");
-    }
-
-    #[test]
-    fn a_long_command_is_cut() {
-        assert_eq!(shortened("make -j4", 80), "make -j4");
-        assert_eq!(shortened("abcdef", 4), "abc…");
     }
 }

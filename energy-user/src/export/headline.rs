@@ -1,5 +1,6 @@
 //! What every export says about its figures: how much, in how long, and whether it was measured.
 
+use super::folded::one_line;
 use crate::model::Provenance;
 use crate::profile::{Profile, Targets};
 use crate::units::scale;
@@ -70,4 +71,25 @@ pub(super) fn comments(profile: &Profile) -> Vec<String> {
     ];
     let notes = notes.filter_map(|source| source.note.clone());
     warning.into_iter().chain(described).chain(notes).collect()
+}
+
+/// At most so many characters, with dots where some are missing.
+pub(super) fn shortened(text: &str, room: usize) -> String {
+    let text = one_line(text);
+    if text.chars().count() <= room {
+        return text;
+    }
+    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_command_is_cut() {
+        assert_eq!(shortened("make -j4", 80), "make -j4");
+        assert_eq!(shortened("abcdef", 4), "abc…");
+    }
 }

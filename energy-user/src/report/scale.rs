@@ -7,7 +7,7 @@ pub use crate::units::scale::{
 use crate::profile::StandardError;
 use crate::units::scale::plus_minus;
 
-/// Half the width of the 95 % interval, to two digits: `±0.21 J`.
+/// Half the width of the 95 % interval, to at least two digits: `±1.2 J`, `±214 mJ`.
 pub fn error_95(error: StandardError) -> String {
     plus_minus(error.half_width_95())
 }

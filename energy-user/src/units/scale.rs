@@ -24,7 +24,7 @@ pub fn power(power: Watts) -> String {
     scaled(power.get(), "W", 3)
 }
 
-/// How far a figure may be off to either side, to two digits: `±0.21 J`.
+/// How far a figure may be off to either side, to at least two digits: `±1.2 J`, `±214 mJ`.
 pub fn plus_minus(off_by: Joules) -> String {
     format!("±{}", scaled(off_by.get(), "J", 2))
 }
@@ -131,7 +131,8 @@ mod tests {
         assert_eq!(shown(u64::MAX), "18447 GJ");
         assert_eq!(power(Watts::new(3e-7)), "0.30 µW");
         assert_eq!(power(Watts::new(3e-12)), "<1 µW");
-        assert_eq!(plus_minus(Joules::new(0.214)), "±0.21 J");
+        assert_eq!(plus_minus(Joules::new(0.214)), "±214 mJ");
+        assert_eq!(plus_minus(Joules::new(1.234)), "±1.2 J");
     }
 
     #[test]

@@ -3,23 +3,27 @@
 use std::io::{IsTerminal, stdout};
 use std::path::Path;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use energy_prof::export::Format;
 
 use super::document;
 use super::profiled::{Profiled, StacksAre};
 use crate::cli::ExportArguments;
 use crate::exit::Status;
+use crate::terminal;
 
 pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<Status> {
     let output = arguments.output.as_deref().unwrap_or(Path::new("-"));
-    let format = arguments.format.or_else(|| Format::of_path(output)).ok_or_else(|| {
+    let Some(format) = arguments.format.or_else(|| Format::of_path(output)) else {
         let names = Format::ALL.map(Format::name).join(", ");
-        anyhow!("the name of {} tells no format: give --format, one of {names}", output.display())
-    })?;
+        let name = output.display();
+        return refuse(anyhow!(
+            "{name} names no format by its ending: give --format, one of {names}"
+        ));
+    };
     let to_stdout = output.as_os_str() == "-";
     if to_stdout && !format.is_text() && stdout().is_terminal() {
-        bail!("{format} is not for a terminal: give -o FILE, or redirect it");
+        return refuse(anyhow!("{format} is not for a terminal: give -o FILE, or redirect it"));
     }
     let stacks = if format.needs_stacks() { StacksAre::Needed } else { StacksAre::Welcome };
     let profiled = Profiled::read_whole(&arguments.trace, &arguments.part, stacks)?;
@@ -28,4 +32,10 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<Status> {
         eprintln!("wrote {}: {}", output.display(), format.opens_with());
     }
     Ok(Status::SUCCESS)
+}
+
+/// Wrong usage that only the command can see.
+fn refuse(why: anyhow::Error) -> anyhow::Result<Status> {
+    terminal::complain(&why);
+    Ok(Status::USAGE)
 }
