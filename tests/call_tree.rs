@@ -6,7 +6,7 @@ use energy_prof::analyze::{
 use energy_prof::model::{StackId, ThreadId};
 use energy_prof::profile::{
     CallTree, CodeUnit, CodeViewOptions, FindFunctionError, NodeKind, Roots, RowKind, Scope,
-    SortBy, ThreadFilter,
+    SortBy, ThreadFilter, ViewOptions,
 };
 use energy_prof::units::Nanoseconds;
 use proptest::prelude::*;
@@ -87,7 +87,7 @@ fn the_root_is_what_the_targets_are_charged_with() {
     let (profile, tree) =
         profile_and_call_tree(&recording, &AnalyzeOptions::default(), &CallTreeOptions::default())
             .unwrap();
-    let targets = profile.view(&Default::default(), &|_| None).targets.unwrap();
+    let targets = profile.view(&ViewOptions::default(), &|_| None).targets.unwrap();
     assert_eq!(tree.energy(), targets.0);
     assert_eq!(tree.total()[0], targets.0);
     assert_eq!(analyze(&recording, &AnalyzeOptions::default()).unwrap(), profile);

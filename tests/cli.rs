@@ -111,7 +111,7 @@ fn an_option_that_makes_no_sense_is_told_what_would() {
         ("--idle-watts", &["", "x", "12.5", "package-0"][..], "write it as package-0=12.5"),
         ("--idle-watts", &["gpu=1", "package-x=1", "=1"], domain),
         ("--idle-watts", &["package-0=", "package-0=-1", "package-0=nan", "dram=1e9"], "no power"),
-        ("--sort", &["", "energy"], "expected joules, watts, cpu, name"),
+        ("--sort", &["", "energy"], "expected joules, total, watts, cpu, name"),
         ("--by", &["", "pid"], "expected process, thread, exec"),
         ("--model", &["", "regress"], "expected time"),
         ("--idle", &["", "equal"], "expected separate"),
