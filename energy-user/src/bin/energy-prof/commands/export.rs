@@ -17,13 +17,15 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<Status> {
     let Some(format) = arguments.format.or_else(|| Format::of_path(output)) else {
         let names = Format::ALL.map(Format::name).join(", ");
         let name = output.display();
-        return refuse(anyhow!(
+        return Ok(refuse(&anyhow!(
             "{name} names no format by its ending: give --format, one of {names}"
-        ));
+        )));
     };
     let to_stdout = output.as_os_str() == "-";
     if to_stdout && !format.is_text() && stdout().is_terminal() {
-        return refuse(anyhow!("{format} is not for a terminal: give -o FILE, or redirect it"));
+        return Ok(refuse(&anyhow!(
+            "{format} is not for a terminal: give -o FILE, or redirect it"
+        )));
     }
     let stacks = if format.needs_stacks() { StacksAre::Needed } else { StacksAre::Welcome };
     let profiled = Profiled::read_whole(&arguments.trace, &arguments.part, stacks)?;
@@ -35,7 +37,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<Status> {
 }
 
 /// Wrong usage that only the command can see.
-fn refuse(why: anyhow::Error) -> anyhow::Result<Status> {
-    terminal::complain(&why);
-    Ok(Status::USAGE)
+fn refuse(why: &anyhow::Error) -> Status {
+    terminal::complain(why);
+    Status::USAGE
 }
