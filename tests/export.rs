@@ -347,4 +347,7 @@ fn a_run_of_unknown_code_is_one_frame() {
         ..exported()
     };
     assert_eq!(exported.text(&Folded), "[unknown] 15\n");
+    let depths: Vec<usize> =
+        pprof(&exported).messages(2).iter().map(|sample| sample.numbers(1).len()).collect();
+    assert_eq!(depths, [1, 1, 1, 1]);
 }

@@ -6,7 +6,7 @@
 
 use std::io::Write;
 
-use inferno::flamegraph::color::Color;
+use inferno::flamegraph::color::{Color, StrokeColor};
 
 use super::flamegraph::{Picture, options, place, signed};
 use super::{Direction, ExportError, headline};
@@ -55,6 +55,8 @@ impl DifferentialFlamegraph {
         options.title = title(before, after);
         options.subtitle = Some(subtitle(tree, before, after));
         "µJ".clone_into(&mut options.count_name);
+        // Neighbours of one colour are told apart by a line.
+        options.stroke_color = StrokeColor::Color(Color { r: 255, g: 255, b: 255 });
         picture.draw(options, out)
     }
 }

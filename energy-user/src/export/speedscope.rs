@@ -73,7 +73,7 @@ impl Exporter for Speedscope {
 }
 
 fn name(subject: &Subject<'_>) -> String {
-    let target = headline::target(subject.profile);
+    let target = headline::shortened(&headline::target(subject.profile), 60);
     let total = headline::total(subject.profile);
     match headline::warning(subject.profile) {
         Some(warning) => format!("{warning}: {target}, {total}"),

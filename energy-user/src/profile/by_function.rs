@@ -25,7 +25,7 @@ impl CallTree {
         for (index, node) in self.nodes.iter().enumerate() {
             let frame = self.frame(index);
             let parent = node.parent.map(|parent| became[parent]);
-            if let Some(caller) = node.parent.filter(|_| is_unknown(frame))
+            if let Some(caller) = node.parent.filter(|_| frame.is_unknown())
                 && self.frame(caller) == frame
             {
                 became.push(became[caller]);
@@ -57,7 +57,9 @@ impl CallTree {
     }
 }
 
-/// Whether nothing is known of a frame, not even its object.
-fn is_unknown(frame: &FunctionFrame) -> bool {
-    frame.module.is_none() && frame.file.is_none() && frame.name == "[unknown]"
+impl FunctionFrame {
+    /// Whether nothing is known of it, not even its object.
+    pub fn is_unknown(&self) -> bool {
+        self.module.is_none() && self.file.is_none() && self.name == "[unknown]"
+    }
 }

@@ -23,6 +23,8 @@ pub(super) enum Place {
         /// The address.
         address: u64,
     },
+    /// Nothing that is known to be code: where walking a program without frame pointers goes astray.
+    Nowhere,
 }
 
 /// A mapping, by its start.
@@ -71,7 +73,8 @@ impl AddressSpaces {
         self.spaces.remove(&tgid);
     }
 
-    /// What user address `address` of process `tgid` is in.
+    /// What user address `address` of process `tgid` is in; [`Place::Nowhere`] where no code is
+    /// mapped.
     pub(super) fn place(&mut self, tgid: u32, address: u64) -> Place {
         if let Entry::Vacant(unknown) = self.spaces.entry(tgid) {
             unknown.insert(Space::new());
@@ -79,11 +82,11 @@ impl AddressSpaces {
         }
         let found = self.spaces.get(&tgid).and_then(|space| {
             let (start, mapping) = space.range(..=address).next_back()?;
-            let inside = address < mapping.end;
-            let object = mapping.object.filter(|_| inside)?;
-            Some(Place::File(object, address - start + mapping.offset))
+            let file = |object| Place::File(object, address - start + mapping.offset);
+            (address < mapping.end)
+                .then(|| mapping.object.map_or(Place::Memory { tgid, address }, file))
         });
-        found.unwrap_or(Place::Memory { tgid, address })
+        found.unwrap_or(Place::Nowhere)
     }
 
     /// The files.

@@ -343,12 +343,18 @@ impl Stacks {
         let spaces = &mut self.spaces;
         // All but the innermost are return addresses: the call is just before.
         let called = |(index, address): (usize, &u64)| address - u64::from(index > 0);
-        let user = sample.user.iter().enumerate().map(called).rev();
+        let mut places = Vec::with_capacity(sample.user.len() + sample.kernel.len());
+        for address in sample.user.iter().enumerate().map(called) {
+            let place = spaces.place(sample.tgid, address);
+            places.push(place);
+            // What lies further out was found by following something that is no stack.
+            if place == Place::Nowhere {
+                break;
+            }
+        }
+        places.reverse();
         let kernel = sample.kernel.iter().enumerate().map(called).rev();
-        let places = user
-            .map(|address| spaces.place(sample.tgid, address))
-            .chain(kernel.map(Place::Kernel))
-            .collect();
+        places.extend(kernel.map(Place::Kernel));
         let window = self.grid.index_between(start, sample.at);
         self.samples.add(sample.cpu, sample.at, window, places);
     }

@@ -48,6 +48,7 @@ impl Unnamed {
                 Place::Kernel(address) => kernel.push(address),
                 Place::File(object, offset) => files.entry(object).or_default().push(offset),
                 Place::Memory { tgid, address } => made.entry(tgid).or_default().push(address),
+                Place::Nowhere => {}
             }
         }
         let mut symbolizer = Symbolizer::new(SymbolOptions::default());
@@ -87,6 +88,7 @@ fn frame(place: Place, objects: &Objects) -> Frame {
             (Some(object.path.clone()), object.build_id.clone(), Some(offset), FrameKind::User)
         }
         Place::Memory { .. } => (None, None, None, FrameKind::Jit),
+        Place::Nowhere => (None, None, None, FrameKind::User),
     };
     Frame { function: None, file: None, line: None, module, build_id, file_offset, kind }
 }

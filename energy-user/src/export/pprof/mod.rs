@@ -100,7 +100,13 @@ impl<'a> Builder<'a> {
     /// one.
     fn stack(&mut self, stacks: &Stacks<'_>, node: usize, owner: Owner<'_>) -> Vec<u64> {
         let path = stacks.path(node).into_iter();
-        let path: Vec<usize> = path.filter(|index| !stacks.frame(*index).kind.is_owner()).collect();
+        let mut path: Vec<usize> =
+            path.filter(|index| !stacks.frame(*index).kind.is_owner()).collect();
+        // A run of code of which nothing is known is one frame.
+        path.dedup_by(|inner, outer| {
+            let frame = stacks.frame(*inner);
+            frame.is_unknown() && frame == stacks.frame(*outer)
+        });
         if path.is_empty() {
             // Readers take a sample without a stack for a mistake.
             let holder = owner.thread.or(owner.process).map_or("[unsampled]", |(_, name)| name);

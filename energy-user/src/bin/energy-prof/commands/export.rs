@@ -17,13 +17,15 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<Status> {
     let Some(format) = arguments.format.or_else(|| Format::of_path(output)) else {
         let names = Format::ALL.map(Format::name).join(", ");
         let name = output.display();
-        let why = anyhow!("{name} names no format by its ending: give --format, one of {names}");
-        return Ok(refuse(&why));
+        return Ok(refuse(&anyhow!(
+            "{name} names no format by its ending: give --format, one of {names}"
+        )));
     };
     let to_stdout = output.as_os_str() == "-";
     if to_stdout && !format.is_text() && stdout().is_terminal() {
-        let why = anyhow!("{format} is not for a terminal: give -o FILE, or redirect it");
-        return Ok(refuse(&why));
+        return Ok(refuse(&anyhow!(
+            "{format} is not for a terminal: give -o FILE, or redirect it"
+        )));
     }
     let stacks = if format.needs_stacks() { StacksAre::Needed } else { StacksAre::Welcome };
     let profiled = Profiled::read_whole(&arguments.trace, &arguments.part, stacks)?;
