@@ -12,7 +12,7 @@ use std::time::Duration;
 use energy_prof::model::ThreadInfo;
 
 use crate::support::energy_prof::Place;
-use crate::support::load::{Program, children_cpu_time, spin, thread_cpu_time, tid};
+use crate::support::load::{Program, Worker, children_cpu_time, spin, thread_cpu_time, tid};
 use crate::support::recorded::{Recorded, skipped, stop};
 
 const NO_TIME: Duration = Duration::ZERO;
@@ -112,25 +112,33 @@ fn a_process_of_two_milliseconds_has_all_its_names() {
 fn threads_share_their_program_and_keep_their_own_names() {
     let place = Place::new();
     let recording = place.recording(&["-q"], &["-a"]);
-    let named = |name: &str, work: fn()| {
-        let life = move || {
-            work();
-            spin(Duration::from_millis(2));
-            tid()
-        };
-        thread::Builder::new().name(name.to_owned()).spawn(life).unwrap().join().unwrap()
-    };
-    let plain = named("its-first-name", || {});
-    let renamed = named("its-first-name", || {
+    let work = || spin(Duration::from_millis(2));
+    let renamed_at_once = || {
         fs::write("/proc/thread-self/comm", "its-second-name").unwrap();
-    });
+        spin(Duration::from_millis(2));
+    };
+    // Two that go on living, and one that does not.
+    let plain = Worker::new("its-first-name", work);
+    let renamed = Worker::new("its-first-name", renamed_at_once);
+    for worker in [&plain, &renamed] {
+        worker.begin();
+        worker.wait();
+    }
+    let short = Worker::new("its-first-name", renamed_at_once);
+    short.begin();
+    short.wait();
+    let short = short.end();
     stop(recording);
     let recorded = Recorded::of(&place);
     let me = std::process::id();
     let exe = std::env::current_exe().unwrap();
-    for (tid, name) in [(plain, "its-first-name"), (renamed, "its-second-name")] {
+    for (tid, name, lives) in [
+        (plain.tid(), "its-first-name", true),
+        (renamed.tid(), "its-second-name", true),
+        (short, "its-second-name", false),
+    ] {
         let (_, info) = recorded.thread(tid);
-        assert_eq!((info.tgid, info.comm.as_str()), (me, name));
+        assert_eq!((info.tgid, info.comm.as_str(), info.exit.is_none()), (me, name, lives));
     }
     let threads = recorded.threads_where(|info| info.tgid == me);
     assert!(threads.iter().all(|(_, info)| info.exe.as_deref() == exe.to_str()), "{threads:#?}");
@@ -235,6 +243,11 @@ fn lives(recorded: &Recorded, pid: u32) -> Vec<(&ThreadInfo, Duration)> {
     leaders.into_iter().map(|(_, info)| (info, charged(info.exec))).collect()
 }
 
+/// The name and the number of execs of each.
+fn names<'a>(lives: &[(&'a ThreadInfo, Duration)]) -> Vec<(&'a str, u32)> {
+    lives.iter().map(|(info, _)| (info.comm.as_str(), info.exec)).collect()
+}
+
 #[test]
 fn a_process_that_becomes_another_program_is_two_entries() {
     let place = Place::new();
@@ -263,31 +276,30 @@ fn a_process_that_becomes_another_program_is_two_entries() {
 }
 
 #[test]
-fn a_first_thread_that_becomes_another_program_is_two_entries() {
+fn a_forked_shell_that_becomes_another_program_is_an_entry_for_each() {
     let place = Place::new();
     let second = Program::new(place.root(), "butterfly");
     let recording = place.recording(&["-q"], &["-a"]);
     let half = Duration::from_millis(100);
-    let script = format!(
-        "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; exec env {}",
-        second.in_shell(half)
-    );
+    // A shell in brackets is forked, and no program of its own until it becomes one.
+    let script = format!("( {COUNTING}; exec env {} ); :", second.in_shell(half));
     let child = Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).spawn().unwrap();
-    let pid = child.id();
+    let outer = child.id();
     let used = finish(child);
     stop(recording);
     let recorded = Recorded::of(&place);
+    let inner = recorded.threads_where(|info| info.tid == info.tgid && runs(&second)(info));
+    assert_eq!(inner.len(), 1, "{inner:#?}");
+    let pid = inner[0].1.tgid;
     let lives = lives(&recorded, pid);
-    // The shell, env for a moment, and the program.
-    let names: Vec<_> = lives.iter().map(|(info, _)| info.comm.as_str()).collect();
-    assert_eq!(names, ["sh", "env", "butterfly"], "{lives:#?}");
-    let execs: Vec<_> = lives.iter().map(|(info, _)| info.exec).collect();
-    assert_eq!(execs, [1, 2, 3]);
-    assert_eq!(lives[2].0.exe.as_deref(), Some(second.path()));
+    assert_eq!(names(&lives), [("sh", 0), ("env", 1), ("butterfly", 2)], "{lives:#?}");
     assert_eq!(lives[0].0.start, lives[2].0.start);
-    assert_charged(lives.iter().map(|(_, charged)| *charged).sum(), used);
     assert!(lives[2].1 >= half && lives[2].1 <= half.mul_f64(1.2), "{lives:#?}");
+    assert_charged(recorded.spent_by(|_, info| [outer, pid].contains(&info.tgid)).oncpu, used);
 }
+
+/// What keeps a shell busy for more than a launch may take.
+const COUNTING: &str = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done";
 
 #[test]
 fn a_program_that_starts_another_at_once_keeps_its_own_path() {
@@ -320,19 +332,13 @@ fn a_process_from_before_the_recording_is_what_it_was_until_its_exec() {
     let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let pid = child.id();
     let recording = place.recording(&["-q"], &["-a"]);
-    let script = format!(
-        "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; exec env {}",
-        second.in_shell(Duration::from_millis(5))
-    );
+    let script = format!("{COUNTING}; exec env {}", second.in_shell(Duration::from_millis(5)));
     writeln!(child.stdin.take().unwrap(), "{script}").unwrap();
     finish(child);
     stop(recording);
     let recorded = Recorded::of(&place);
     let lives = lives(&recorded, pid);
-    let names: Vec<_> = lives.iter().map(|(info, _)| info.comm.as_str()).collect();
-    assert_eq!(names, ["sh", "env", "butterfly"], "{lives:#?}");
-    let execs: Vec<_> = lives.iter().map(|(info, _)| info.exec).collect();
-    assert_eq!(execs, [0, 1, 2]);
+    assert_eq!(names(&lives), [("sh", 0), ("env", 1), ("butterfly", 2)], "{lives:#?}");
     assert!(lives[0].0.start.nanos() < recorded.session.clock.monotonic_start_ns);
     assert!(lives[0].1 > Duration::from_millis(5), "{lives:#?}");
 }

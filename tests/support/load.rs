@@ -225,6 +225,11 @@ impl Worker {
         self.worked.recv().unwrap();
     }
 
+    /// Has it exit, and gives the id it had.
+    pub(crate) fn end(self) -> u32 {
+        self.tid
+    }
+
     /// What it has used, once it rests.
     pub(crate) fn usage(&self) -> Usage {
         let mut last = None;

@@ -27,10 +27,15 @@ pub(crate) struct Spent {
     pub(crate) switches: u64,
 }
 
-/// Interrupts a recording, which ends it well.
-pub(crate) fn stop(recording: Child) -> Output {
+/// Interrupts a recording and waits for it.
+pub(crate) fn interrupt(recording: Child) -> Output {
     kill(Pid::from_raw(i32::try_from(recording.id()).unwrap()), Signal::SIGINT).unwrap();
-    let output = recording.wait_with_output().unwrap();
+    recording.wait_with_output().unwrap()
+}
+
+/// Interrupts a recording, which must end well.
+pub(crate) fn stop(recording: Child) -> Output {
+    let output = interrupt(recording);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output
 }
