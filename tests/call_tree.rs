@@ -6,7 +6,7 @@ use energy_prof::analyze::{
 use energy_prof::model::{StackId, ThreadId};
 use energy_prof::profile::{
     CallTree, CodeUnit, CodeViewOptions, FindFunctionError, NodeKind, Roots, RowKind, Scope,
-    SortBy, ThreadFilter,
+    SortBy, ThreadFilter, ViewOptions,
 };
 use energy_prof::units::Nanoseconds;
 use proptest::prelude::*;
@@ -87,7 +87,7 @@ fn the_root_is_what_the_targets_are_charged_with() {
     let (profile, tree) =
         profile_and_call_tree(&recording, &AnalyzeOptions::default(), &CallTreeOptions::default())
             .unwrap();
-    let targets = profile.view(&Default::default(), &|_| None).targets.unwrap();
+    let targets = profile.view(&ViewOptions::default(), &|_| None).targets.unwrap();
     assert_eq!(tree.energy(), targets.0);
     assert_eq!(tree.total()[0], targets.0);
     assert_eq!(analyze(&recording, &AnalyzeOptions::default()).unwrap(), profile);
@@ -237,6 +237,23 @@ fn a_share_of_samples_is_as_sure_as_their_number() {
     assert!((error - 1.732).abs() < 0.001, "{error}");
     let process = tree.total_figures()[1];
     assert!(process.error.deviation().get() < 1e-5, "what a process used is not sampled");
+}
+
+/// The worked example of docs/attribution.md.
+#[test]
+fn the_worked_example_comes_out_as_written() {
+    let mut recording = one_thread(&[(100, &[])]);
+    recording.stacks.clear();
+    let function = |name| user(name, "job", None);
+    recording
+        .stack(1, vec![function("a"), function("b")])
+        .stack(2, vec![function("a")])
+        .stack(3, vec![function("c")])
+        .sampled(&[(2, 1, 20, 2), (2, 2, 50, 5), (2, 3, 30, 3)]);
+    let tree = tree_of(&recording, &CallTreeOptions::default());
+    assert_eq!(functions(&tree), named(&[("a", 500, 700), ("c", 300, 300), ("b", 200, 200)]));
+    let a = tree.rows(CodeUnit::Function).into_iter().next().unwrap();
+    assert!((a.total.error.half_width_95().get() - 0.328).abs() < 0.001);
 }
 
 #[test]

@@ -135,8 +135,11 @@ fn a_charge_waits_no_longer_than_samples_may_be_away() {
     assert_eq!(given, 1000 - 11, "the last window and the ten before it wait");
 }
 
-/// Windows of up to three threads: what each is charged with, and where it was sampled.
-fn recordings() -> impl Strategy<Value = Vec<Vec<(u64, Vec<(u32, u64)>)>>> {
+/// What a thread is charged with in a window, and where it was sampled.
+type Threads = Vec<(u64, Vec<(u32, u64)>)>;
+
+/// Windows of three threads.
+fn recordings() -> impl Strategy<Value = Vec<Threads>> {
     let energy = prop_oneof![Just(0), 1..100u64, 1..u64::from(u32::MAX)];
     let time = prop_oneof![Just(0), 1..1_000_000_000u64];
     let samples = prop_oneof![
