@@ -239,6 +239,23 @@ fn a_share_of_samples_is_as_sure_as_their_number() {
     assert!(process.error.deviation().get() < 1e-5, "what a process used is not sampled");
 }
 
+/// The worked example of docs/attribution.md.
+#[test]
+fn the_worked_example_comes_out_as_written() {
+    let mut recording = one_thread(&[(100, &[])]);
+    recording.stacks.clear();
+    let function = |name| user(name, "job", None);
+    recording
+        .stack(1, vec![function("a"), function("b")])
+        .stack(2, vec![function("a")])
+        .stack(3, vec![function("c")])
+        .sampled(&[(2, 1, 20, 2), (2, 2, 50, 5), (2, 3, 30, 3)]);
+    let tree = tree_of(&recording, &CallTreeOptions::default());
+    assert_eq!(functions(&tree), named(&[("a", 500, 700), ("c", 300, 300), ("b", 200, 200)]));
+    let a = tree.rows(CodeUnit::Function).into_iter().next().unwrap();
+    assert!((a.total.error.half_width_95().get() - 0.328).abs() < 0.001);
+}
+
 #[test]
 fn threads_are_chosen_by_process_thread_and_name() {
     let recording = sampled_build();

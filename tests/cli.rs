@@ -113,6 +113,8 @@ fn an_option_that_makes_no_sense_is_told_what_would() {
         ("--idle-watts", &["package-0=", "package-0=-1", "package-0=nan", "dram=1e9"], "no power"),
         ("--sort", &["", "energy"], "expected joules, total, watts, cpu, name"),
         ("--by", &["", "pid"], "expected process, thread, exec"),
+        ("--by", &["", "functions"], "domain, function, line"),
+        ("--pid", &["", "-5", "x"], "no process id"),
         ("--model", &["", "regress"], "expected time"),
         ("--idle", &["", "equal"], "expected separate"),
         ("--from", &["", "x"], time),

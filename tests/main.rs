@@ -5,6 +5,7 @@
 mod attribution;
 mod call_tree;
 mod cli;
+mod cli_functions;
 mod export;
 mod export_commands;
 mod profile;

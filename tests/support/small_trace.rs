@@ -11,6 +11,8 @@ use energy_prof::trace::{
 };
 use energy_prof::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
 
+use super::sampled::{kernel, user};
+
 pub(crate) const PACKAGE: DomainId = DomainId::of_socket(Domain::Package, 0);
 
 const WINDOW_NS: u64 = 100_000_000;
@@ -21,20 +23,52 @@ const START_UTC_NS: i64 = 1_795_418_040_000_000_000;
 /// 60 ms of each window and `cc` (pid 101, its child) for 20 ms.
 pub(crate) fn ten_windows(directory: &Path) {
     let mut writer = begun(directory);
+    writer.append(rows_of_ten_windows());
+    writer.finish(&ended()).unwrap();
+}
+
+/// The same, with stacks of `make`: for 40 ms of each window in `main`, which calls `read` of the
+/// kernel for 20 ms more.
+pub(crate) fn ten_windows_with_code(directory: &Path) {
+    let mut writer = begun(directory);
     writer.append(Batch {
+        samples: (0..10).flat_map(samples).collect(),
+        stacks: vec![
+            (StackId(0), vec![user("main", "make", Some(("main.c", 12)))]),
+            (StackId(1), vec![user("main", "make", Some(("main.c", 15))), kernel("read")]),
+        ],
+        ..rows_of_ten_windows()
+    });
+    writer.finish(&ended()).unwrap();
+}
+
+fn rows_of_ten_windows() -> Batch {
+    Batch {
         windows: (0..10).map(window).collect(),
         energy: (0..10).map(energy).collect(),
         residency: (0..10).flat_map(residency).collect(),
         threads: threads(),
         ..Batch::default()
-    });
-    let session = Session {
+    }
+}
+
+fn samples(window: u32) -> [StackSample; 2] {
+    [(0, 40), (1, 20)].map(|(stack, milliseconds)| StackSample {
+        window,
+        thread: ThreadId::FIRST,
+        stack: StackId(stack),
+        oncpu: Nanoseconds::from_millis(milliseconds),
+        samples: 4,
+    })
+}
+
+fn ended() -> Session {
+    Session {
         state: SessionState::Complete,
         ended: Some("command exited".to_owned()),
         exit_code: Some(0),
         ..session()
-    };
-    writer.finish(&session).unwrap();
+    }
 }
 
 /// The same with stacks: `make` is in `parse`, called by `main`, whenever it runs; `cc` is in `main`.
