@@ -82,6 +82,9 @@ fn a_window_without_samples_takes_the_stacks_of_the_nearest() {
 fn of_two_equally_near_the_earlier_speaks() {
     let given = divided(100, &[(0, &[(1, 10)]), (7, &[]), (0, &[(2, 10)])]);
     assert_eq!(given, [(Some(1), 7), (Some(2), 0)].into());
+    let (one, two): (&[_], &[_]) = (&[(1, 10)], &[(2, 10)]);
+    let given = divided(100, &[(0, one), (0, &[]), (7, &[]), (0, &[]), (0, two)]);
+    assert_eq!(given, [(Some(1), 7), (Some(2), 0)].into());
 }
 
 #[test]

@@ -265,7 +265,8 @@ fn a_disk_that_is_full_ends_the_recording_and_keeps_what_was_written() {
     assert_whole(&windows);
     let shown = Outcome::of(energy_prof().arg("report").arg(&trace)).succeeded().stdout;
     assert!(shown.contains("unfinished"), "{shown}");
-    // There is no room for another table either, and what is there stays.
+    // Without room for another table what is there stays.
+    fs::write(disk.root.join("fill"), vec![0; 256 * 1024]).unwrap_err();
     let refusal = Outcome::of(energy_prof().arg("attribute").arg(&trace));
     refusal.refused(8, &["no space left on the disk"]);
     assert_eq!(TraceReader::open(&trace).unwrap().windows().unwrap(), windows);

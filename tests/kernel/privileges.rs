@@ -11,7 +11,9 @@ use nix::unistd::{Uid, User};
 
 use crate::support::busy::Busy;
 use crate::support::energy_prof::{Place, energy_prof};
-use crate::support::nobody::{NOBODY, as_nobody, as_nobody_with, give_to_nobody, open_to_all};
+use crate::support::nobody::{
+    NOBODY, as_nobody, as_nobody_with, give_to_nobody, in_group, open_to_all,
+};
 use crate::support::outcome::Outcome;
 use crate::support::recorder::{KEPT, Recorder, capabilities};
 
@@ -100,8 +102,9 @@ fn a_thread_that_writes_the_trace_has_no_more_rights_than_the_recorder() {
 #[test]
 fn behind_sudo_the_command_is_its_users_own() {
     let place = place_of_nobody();
-    let said = Outcome::of(behind_sudo(&mut place.record(&["-q"], &["--", "sh", "-c", WHO])));
-    let said = said.succeeded().stdout;
+    let mut command = place.record(&["-q"], &["--", "sh", "-c", WHO]);
+    // The group is root's, and must not become the user's.
+    let said = in_group(12_345, || Outcome::of(behind_sudo(&mut command))).succeeded().stdout;
     let mut lines = said.lines();
     assert_eq!(lines.next(), Some("uid 65534 gid 65534 groups 65534"), "{said}");
     let account = User::from_uid(Uid::from_raw(NOBODY)).unwrap();

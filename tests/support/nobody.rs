@@ -53,6 +53,15 @@ pub(crate) fn as_nobody_with<T: Send>(rights: &[Capability], work: impl FnOnce()
     std::thread::scope(|scope| scope.spawn(become_nobody).join().unwrap())
 }
 
+/// Runs `work` on a thread of its own that is in a group besides, as most users are in some.
+pub(crate) fn in_group<T: Send>(group: u32, work: impl FnOnce() -> T + Send) -> T {
+    let join = || {
+        set_thread_groups(&[Gid::from_raw(group)]).unwrap();
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(join).join().unwrap())
+}
+
 /// Runs `work` as root on a thread of its own, where started programs lack `rights`.
 pub(crate) fn as_root_without<T: Send>(
     rights: &[Capability],

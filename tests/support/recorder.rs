@@ -98,9 +98,22 @@ impl Recorder {
         wait(self.child.as_mut().unwrap()).code()
     }
 
-    /// Waits for its end, and the end of whatever else writes to its streams.
+    /// Waits for its end, and the end of whatever else writes to its streams. A command that goes
+    /// on is killed, and the test fails.
     pub(crate) fn end(mut self) -> Outcome {
-        Outcome::of_child(self.child.take().unwrap())
+        let group = self.process();
+        let child = self.child.take().unwrap();
+        let ended = std::thread::spawn(move || Outcome::of_child(child));
+        let started = Instant::now();
+        while !ended.is_finished() {
+            if started.elapsed() > PATIENCE {
+                killpg(group, Signal::SIGKILL).unwrap();
+                let outcome = ended.join().unwrap();
+                panic!("what it launched goes on after {PATIENCE:?}: {outcome:?}");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        ended.join().unwrap()
     }
 }
 

@@ -45,7 +45,7 @@ pub enum RowKind {
     Target,
     /// A group of threads that are no targets.
     Other,
-    /// What [`ViewOptions::top`] cut off, as one row.
+    /// What [`ViewOptions::top`](super::ViewOptions::top) cut off, as one row.
     More,
     /// All that is no target, as one row.
     RestOfSystem,

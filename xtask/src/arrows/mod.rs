@@ -225,7 +225,11 @@ mod tests {
         );
         assert_eq!(
             faults("bin/energy-prof/commands/record.rs", "#[derive(clap::Args)]\nstruct A;\n"),
-            [(1, "`clap` is known to bin/energy-prof/cli.rs alone".to_owned())]
+            [(
+                1,
+                "`clap` is known to bin/energy-prof/cli.rs and bin/energy-prof/cli alone"
+                    .to_owned()
+            )]
         );
     }
 

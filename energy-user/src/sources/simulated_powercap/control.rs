@@ -1,13 +1,15 @@
 //! Commands to a running simulation: lines appended to the file `control` in its directory.
 //!
-//!     load PID WATTS [PACKAGE]      count a process from now on
-//!     stale ZONE TIME               e.g. `stale package-0 500ms`: the counter stands still, then catches up
-//!     backwards ZONE                the counter begins again at 0: a reset
-//!     jump ZONE JOULES              the counter leaps ahead of the truth
-//!     garbage ZONE                  the file holds no number
-//!     missing ZONE                  the file is emptied and removed
-//!     eacces ZONE                   the file's mode is 000 (root, and files already open, still read it)
-//!     restore ZONE                  the file is as it should be again
+//! ```text
+//! load PID WATTS [PACKAGE]      count a process from now on
+//! stale ZONE TIME               e.g. `stale package-0 500ms`: the counter stands still, then catches up
+//! backwards ZONE                the counter begins again at 0: a reset
+//! jump ZONE JOULES              the counter leaps ahead of the truth
+//! garbage ZONE                  the file holds no number
+//! missing ZONE                  the file is emptied and removed
+//! eacces ZONE                   the file's mode is 000 (root, and files already open, still read it)
+//! restore ZONE                  the file is as it should be again
+//! ```
 //!
 //! A zone is called as in a trace: `package-0`, `dram-1`, `core-0-die-1`, `psys`.
 
