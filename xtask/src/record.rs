@@ -24,7 +24,8 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         sudo.arg("--preserve-env=PATH,CARGO_HOME,RUSTUP_HOME").arg(&program);
         sudo
     };
-    record.arg("record").arg("--");
+    // Quietly: the report that follows says it all.
+    record.args(["record", "--quiet", "--"]);
     let scratch = target().join("recorded");
     if arguments.is_empty() {
         // From nothing each time, so that there is something to record.
