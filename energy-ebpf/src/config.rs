@@ -13,6 +13,8 @@ pub struct Offsets {
     pub task_start_time: u32,
     /// `task_struct.se.sum_exec_runtime`
     pub task_cpu_time: u32,
+    /// `task_struct.se.prev_sum_exec_runtime`: what `task_cpu_time` was when its last run began
+    pub task_cpu_time_before: u32,
     /// `task_struct.mm`
     pub task_mm: u32,
     /// `mm_struct.arg_start`

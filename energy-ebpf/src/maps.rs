@@ -57,6 +57,7 @@ static OFFSETS: Global<Offsets> = Global::new(Offsets {
     task_tgid: 0,
     task_start_time: 0,
     task_cpu_time: 0,
+    task_cpu_time_before: 0,
     task_mm: 0,
     mm_arg_start: 0,
     mm_arg_end: 0,

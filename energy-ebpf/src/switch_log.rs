@@ -44,7 +44,9 @@ pub struct CpuLog {
     pub lost_events: u64,
     /// Samples ever lost on this CPU because their ring buffer was full.
     pub lost_samples: u64,
-    reserved: [u64; 1],
+    /// How often another task left the CPU than the one that had been seen to come: switches
+    /// between them ran no program of ours.
+    pub unseen: u64,
     /// Records ever read; written by user space only.
     pub tail: u64,
     reserved_for_user: [u64; 7],

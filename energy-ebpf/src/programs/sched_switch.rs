@@ -10,10 +10,10 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use energy_ebpf::switch_log::{GAP, Switch, task_key};
+use energy_ebpf::switch_log::{CpuLog, GAP, Switch, task_key};
 
-use crate::maps::{CPU_LOGS, SWITCHES, log_shift};
-use crate::task::pointer_argument;
+use crate::maps::{CPU_LOGS, SWITCHES, log_shift, offsets};
+use crate::task::{field, pointer_argument};
 
 /// Runs at every context switch: closes the interval of the task that leaves.
 #[raw_tracepoint(tracepoint = "sched_switch")]
@@ -42,21 +42,71 @@ fn log_switch(leaving: u64, entering: u64) {
     // off; `tail` is written by user space, as one aligned word.
     unsafe {
         let head = (*log).head;
+        let seen = (*log).next[head as usize & 1];
+        if seen != leaving && head != 0 && (*log).gap == 0 {
+            (*log).unseen += 1;
+            let before =
+                record_at(cpu, head.wrapping_sub(1)).map_or(0, |last| (*last).end_ns & !GAP);
+            let arrived = arrival(leaving, seen, before, now);
+            let tid = field(seen, offsets().task_pid).unwrap_or(0);
+            append(log, cpu, arrived, task_key(seen, tid), leaving);
+        }
+        let task = task_key(leaving, bpf_get_current_pid_tgid() as u32);
+        append(log, cpu, now, task, entering);
+    }
+}
+
+/// Writes one record, or counts it as lost.
+///
+/// # Safety
+///
+/// `log` must be the entry of `cpu`, on which this runs with interrupts off.
+#[inline(always)]
+unsafe fn append(log: *mut CpuLog, cpu: u32, end_ns: u64, task: u64, entering: u64) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let head = (*log).head;
         let tail = read_volatile(&raw const (*log).tail);
-        let shift = log_shift() & 31;
-        if head.wrapping_sub(tail) >> shift != 0 {
+        if head.wrapping_sub(tail) >> (log_shift() & 31) != 0 {
             (*log).dropped += 1;
             (*log).gap = 1;
             return;
         }
-        let slot = (cpu << shift) | (head as u32 & ((1 << shift) - 1));
-        let Some(record) = SWITCHES.get_ptr_mut(slot) else { return };
+        let Some(record) = record_at(cpu, head) else { return };
         let gap = if (*log).gap != 0 { GAP } else { 0 };
-        let task = task_key(leaving, bpf_get_current_pid_tgid() as u32);
-        record.write(Switch { end_ns: now | gap, task });
+        record.write(Switch { end_ns: end_ns | gap, task });
         (*log).gap = 0;
         (*log).next[(head as usize + 1) & 1] = entering;
         // The exchange is a full barrier: who sees the new head sees the record.
         atomic_xchg::<u64, { AtomicOrdering::SeqCst }>(&raw mut (*log).head, head + 1);
     }
+}
+
+/// Where a CPU's record of this number lies.
+#[inline(always)]
+fn record_at(cpu: u32, number: u64) -> Option<*mut Switch> {
+    let shift = log_shift() & 31;
+    SWITCHES.get_ptr_mut((cpu << shift) | (number as u32 & ((1 << shift) - 1)))
+}
+
+/// When `leaving` came to the CPU, which we did not see: some kernels switch threads now and then
+/// without telling. The scheduler's own account of a thread's last run says how long that was.
+/// Where it keeps none, as for idle tasks, the one of the thread `seen` to come before must do.
+#[inline(always)]
+fn arrival(leaving: u64, seen: u64, before: u64, now: u64) -> u64 {
+    let run = last_run(leaving);
+    if run != 0 && run <= now.wrapping_sub(before) {
+        return now - run;
+    }
+    let run = last_run(seen);
+    if run <= now.wrapping_sub(before) { before + run } else { before }
+}
+
+/// How long the scheduler's fair class let a task run since it chose it last; 0 where unknown.
+/// Reference: Linux v6.12, kernel/sched/fair.c (`set_next_entity`).
+#[inline(always)]
+fn last_run(task: u64) -> u64 {
+    let (total, before) = (offsets().task_cpu_time, offsets().task_cpu_time_before);
+    let read = |offset| field(task, offset).unwrap_or(0_u64);
+    if before == 0 { 0 } else { read(total).wrapping_sub(read(before)) }
 }

@@ -22,8 +22,9 @@ pub struct Losses {
     pub late_ticks: u64,
     /// Domain windows whose energy is unknown (gap, garbage, reset, implausible).
     pub energy_gaps: u64,
-    /// Runs of our BPF programs that the kernel skipped.
-    pub skipped_runs: u64,
+    /// Times that a CPU switched threads without running our program, so that the thread that left
+    /// next was charged with the time of those before it.
+    pub unseen_switches: u64,
     /// Threads that ran but whose name was never learnt.
     pub unnamed_threads: u64,
 }
@@ -40,7 +41,7 @@ impl Losses {
             ("late switches", self.late_switches),
             ("late counter reads", self.late_ticks),
             ("domain windows without energy", self.energy_gaps),
-            ("skipped BPF runs", self.skipped_runs),
+            ("switches the kernel did not tell", self.unseen_switches),
             ("unnamed threads", self.unnamed_threads),
         ]
     }

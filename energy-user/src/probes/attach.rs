@@ -300,7 +300,9 @@ fn failure(what: &'static str, error: &EbpfError) -> ProbeError {
         Some(libc::EPERM | libc::EACCES) if !geteuid().is_root() => {
             ProbeError::Permission { uid: geteuid().as_raw() }
         }
-        Some(libc::EPERM | libc::EACCES) => ProbeError::Forbidden { reason },
+        Some(libc::EPERM | libc::EACCES) if !refused_by_verifier(error) => {
+            ProbeError::Forbidden { reason }
+        }
         _ => {
             debug!("{what}: {error:?}");
             let kernel = nix::sys::utsname::uname().map_or_else(
@@ -310,6 +312,12 @@ fn failure(what: &'static str, error: &EbpfError) -> ProbeError {
             ProbeError::Unsupported { kernel, what, reason }
         }
     }
+}
+
+/// Whether the kernel looked at a program and found fault with it.
+fn refused_by_verifier(error: &EbpfError) -> bool {
+    matches!(error, EbpfError::ProgramError(ProgramError::LoadError { verifier_log, .. })
+        if !verifier_log.to_string().is_empty())
 }
 
 /// The operating system's error inside aya's, if there is one.

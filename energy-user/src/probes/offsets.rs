@@ -11,14 +11,17 @@ use energy_ebpf::config::Offsets;
 pub(super) fn from_btf(path: &Path) -> Option<Offsets> {
     let btf = Btf::from_file_with_backend(path, Backend::Mmap).ok()?;
     let of = |structure: &str, field: &str| offset(&btf, structure, field).unwrap_or(0);
-    let cpu_time = offset(&btf, "task_struct", "se")
-        .zip(offset(&btf, "sched_entity", "sum_exec_runtime"))
-        .map_or(0, |(entity, time)| entity + time);
+    let of_entity = |field: &str| {
+        offset(&btf, "task_struct", "se")
+            .zip(offset(&btf, "sched_entity", field))
+            .map_or(0, |(entity, field)| entity + field)
+    };
     Some(Offsets {
         task_pid: of("task_struct", "pid"),
         task_tgid: of("task_struct", "tgid"),
         task_start_time: of("task_struct", "start_time"),
-        task_cpu_time: cpu_time,
+        task_cpu_time: of_entity("sum_exec_runtime"),
+        task_cpu_time_before: of_entity("prev_sum_exec_runtime"),
         task_mm: of("task_struct", "mm"),
         mm_arg_start: of("mm_struct", "arg_start"),
         mm_arg_end: of("mm_struct", "arg_end"),

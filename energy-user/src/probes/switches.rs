@@ -42,6 +42,8 @@ pub struct CpuState {
     pub lost_events: u64,
     /// Samples of stacks lost on this CPU since recording began.
     pub lost_samples: u64,
+    /// Times that switches on this CPU went unseen since recording began.
+    pub unseen_switches: u64,
 }
 
 /// The switch log of all CPUs.
@@ -77,7 +79,7 @@ impl SwitchLog {
         // SAFETY: `log` lies in the mapping; words are read atomically.
         let read = |word: *mut u64| unsafe { AtomicU64::from_ptr(word) }.load(Ordering::Acquire);
         // SAFETY: the fields of a `CpuLog` in the mapping.
-        let (head_at, gap_at, next_at, dropped_at, lost_events_at, lost_samples_at) = unsafe {
+        let (head_at, gap_at, next_at, dropped_at, lost_events_at, lost_samples_at, unseen_at) = unsafe {
             (
                 &raw mut (*log).head,
                 &raw mut (*log).gap,
@@ -85,6 +87,7 @@ impl SwitchLog {
                 &raw mut (*log).dropped,
                 &raw mut (*log).lost_events,
                 &raw mut (*log).lost_samples,
+                &raw mut (*log).unseen,
             )
         };
         let mut state = CpuState::default();
@@ -98,6 +101,7 @@ impl SwitchLog {
                 lost_switches: read(dropped_at),
                 lost_events: read(lost_events_at),
                 lost_samples: read(lost_samples_at),
+                unseen_switches: read(unseen_at),
             };
             if read(head_at) == head {
                 return state;

@@ -174,6 +174,11 @@ impl Capture {
         self.cpus.iter().map(|seen| seen.state.lost_switches).sum()
     }
 
+    /// Times that switches went unseen so far, on all CPUs.
+    pub(super) fn unseen_switches(&self) -> u64 {
+        self.cpus.iter().map(|seen| seen.state.unseen_switches).sum()
+    }
+
     /// Task events lost so far, on all CPUs.
     pub(super) fn lost_events(&self) -> u64 {
         self.cpus.iter().map(|seen| seen.state.lost_events).sum()

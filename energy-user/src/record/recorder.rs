@@ -355,6 +355,7 @@ impl Recorder {
             samples: self.capture.lost_samples(),
             mappings: self.capture.probes().lost_mappings(),
             late_switches: self.capture.late_switches(),
+            unseen_switches: self.capture.unseen_switches(),
             unnamed_threads: self.capture.tasks().unnamed(),
             ..self.losses
         }
