@@ -31,6 +31,12 @@ pub struct Offsets {
     pub cgroup_root_hierarchy: u32,
     /// `kernfs_node.id`
     pub kernfs_id: u32,
+    /// `pt_regs.ip`
+    pub registers_ip: u32,
+    /// `pt_regs.sp`
+    pub registers_sp: u32,
+    /// `pt_regs.bp`
+    pub registers_bp: u32,
 }
 
 // SAFETY: `repr(C)`, only `u32`, no padding: every bit pattern is a valid value.

@@ -5,7 +5,7 @@ use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use energy_ebpf::config::Offsets;
-use energy_ebpf::sample::Sample;
+use energy_ebpf::sample::{CopiedSample, Sample};
 use energy_ebpf::switch_log::{CpuLog, Switch};
 
 /// Bookkeeping of the switch log, one entry per possible CPU.
@@ -30,6 +30,11 @@ pub static SAMPLES: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 #[map]
 pub static SCRATCH: PerCpuArray<Sample> = PerCpuArray::with_max_entries(1, 0);
 
+/// Where samples with copied stacks are put together, one for each CPU: values of per-CPU maps must
+/// be smaller.
+#[map]
+pub static COPY_SCRATCH: Array<CopiedSample> = Array::with_max_entries(1, 0);
+
 /// Processes whose stacks are sampled. Children are added by the fork program, at once.
 #[map]
 pub static TARGETS: HashMap<u32, u8> = HashMap::with_max_entries(65_536, 0);
@@ -50,6 +55,10 @@ static LAUNCHER: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 static LOG_SHIFT: Global<u32> = Global::new(0);
 
+/// How many bytes of a stack are copied.
+#[unsafe(no_mangle)]
+static STACK_LIMIT: Global<u32> = Global::new(0);
+
 /// Where the kernel keeps the fields we read.
 #[unsafe(no_mangle)]
 static OFFSETS: Global<Offsets> = Global::new(Offsets {
@@ -66,6 +75,9 @@ static OFFSETS: Global<Offsets> = Global::new(Offsets {
     cgroup_root: 0,
     cgroup_root_hierarchy: 0,
     kernfs_id: 0,
+    registers_ip: 0,
+    registers_sp: 0,
+    registers_bp: 0,
 });
 
 #[inline(always)]
@@ -81,6 +93,11 @@ pub fn offsets() -> Offsets {
 #[inline(always)]
 pub fn samples_everything() -> bool {
     SAMPLE_ALL.load() != 0
+}
+
+#[inline(always)]
+pub fn stack_limit() -> u32 {
+    STACK_LIMIT.load()
 }
 
 #[inline(always)]

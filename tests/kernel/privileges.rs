@@ -16,6 +16,7 @@ use crate::support::nobody::{
 };
 use crate::support::outcome::Outcome;
 use crate::support::recorder::{KEPT, Recorder, capabilities};
+use crate::support::skip::skip;
 
 /// What the manual tells to give a binary that is to record without root.
 const ENOUGH: [Capability; 4] = [
@@ -181,6 +182,32 @@ fn a_signal_is_passed_on_to_a_command_that_is_another_users() {
     assert_eq!(place.reader().session().ended.as_deref(), Some("interrupted (SIGTERM)"));
 }
 
+/// Debian's kernels know a third level, at which only root may open perf events.
+fn root_alone_may_sample() -> bool {
+    let level = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap();
+    level.trim().parse::<i32>().unwrap() > 2
+}
+
+/// How somebody who is not root records here.
+fn stacks() -> &'static [&'static str] {
+    if root_alone_may_sample() { &["--no-stacks"] } else { &[] }
+}
+
+#[test]
+fn where_root_alone_may_sample_that_is_told() {
+    if !root_alone_may_sample() {
+        return skip("this kernel lets CAP_PERFMON sample");
+    }
+    let place = place_of_nobody();
+    let program = as_nobody(place.root()).get_program().to_owned();
+    let record = || {
+        let mut command = Command::new(&program);
+        Outcome::of(command.arg("record").arg("-o").arg(place.trace()).args(["--", "true"]))
+    };
+    let words = ["kernel.perf_event_paranoid is 3", "--no-stacks"];
+    as_nobody_with(&ENOUGH, record).refused(3, &words);
+}
+
 #[test]
 fn four_capabilities_are_enough_to_record_without_root() {
     let place = place_of_nobody();
@@ -190,7 +217,7 @@ fn four_capabilities_are_enough_to_record_without_root() {
     for target in [&["-d", "300ms", "-p", &pid][..], &["-a", "-d", "100ms"], &["--", "true"]] {
         let record = || {
             let mut command = Command::new(&program);
-            command.arg("record").arg("-o").arg(place.trace()).args(target);
+            command.arg("record").arg("-o").arg(place.trace()).args(stacks()).args(target);
             Outcome::of(&mut command)
         };
         as_nobody_with(&ENOUGH, record).succeeded();
@@ -211,7 +238,7 @@ fn a_directory_that_is_closed_to_the_user_is_told_with_the_way_out() {
     let program = as_nobody(place.root()).get_program().to_owned();
     let record = || {
         let mut command = Command::new(&program);
-        command.arg("record").arg("-o").arg(place.trace()).args(["--", "true"]);
+        command.arg("record").arg("-o").arg(place.trace()).args(stacks()).args(["--", "true"]);
         Outcome::of(&mut command)
     };
     let refusal = as_nobody_with(&ENOUGH, record);

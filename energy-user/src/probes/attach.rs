@@ -14,7 +14,7 @@ use nix::unistd::geteuid;
 use super::events::decode;
 use super::mappings::{Mapped, MappingEvents};
 use super::samples::{self, StackSampled};
-use super::sampling::{self, SampledProcesses, Sampling, SamplingEvent};
+use super::sampling::{self, CallGraph, SampledProcesses, Sampling, SamplingEvent};
 use super::switches::SwitchLog;
 use super::{CpuState, ProbeError, SwitchRecord, TaskEvent, offsets};
 
@@ -27,6 +27,10 @@ const LIFECYCLE: [&str; 3] = ["sched_process_exec", "sched_process_exit", "task_
 const WITH_BTF: [&str; 3] = ["sched_process_fork", "cgroup_mkdir", "cgroup_attach_task"];
 const MARK: &str = "mark_running";
 const SAMPLE: &str = "cpu_sample";
+const SAMPLE_COPY: &str = "cpu_sample_copy";
+
+const COPY_STACKS: &str = "copy stacks for `--call-graph dwarf`, for which it must be 5.15 or newer \
+                           with CONFIG_DEBUG_INFO_BTF";
 
 /// How to attach.
 #[derive(Clone, Debug)]
@@ -91,6 +95,16 @@ impl Probes {
             if whose == Some(&SampledProcesses::Launched) { std::process::id() } else { 0 };
         let mut loader = EbpfLoader::new();
         loader.map_max_entries("SAMPLES", sampling.map_or(ONE_PAGE, |s| ring_bytes(count, s)));
+        let mut stack_limit = 0;
+        if let Some(CallGraph::Dwarf { stack_bytes }) = sampling.map(|sampling| sampling.call_graph)
+        {
+            if offsets.registers_sp == 0 {
+                let reason = "no readable kernel type information".to_owned();
+                return Err(unsupported(COPY_STACKS, reason));
+            }
+            loader.map_max_entries("COPY_SCRATCH", u32::from(count));
+            stack_limit = stack_bytes;
+        }
         let mut ebpf = loader
             .btf(None)
             .verifier_log_level(VerifierLogLevel::STATS)
@@ -99,6 +113,7 @@ impl Probes {
             .override_global("SAMPLE_ALL", &all, true)
             .override_global("INHERIT", &inherit, true)
             .override_global("LAUNCHER", &launcher, true)
+            .override_global("STACK_LIMIT", &stack_limit, true)
             .map_max_entries("CPU_LOGS", u32::from(count))
             .map_max_entries("SWITCHES", u32::from(count) << shift)
             .load(OBJECT)
@@ -131,7 +146,7 @@ impl Probes {
         probes.load(SWITCH)?;
         probes.attach_to(SWITCH, SWITCH)?;
         if let Some(sampling) = sampling {
-            probes.stacks = Some(probes.sample(sampling.frequency)?);
+            probes.stacks = Some(probes.sample(sampling)?);
         }
         Ok(probes)
     }
@@ -202,23 +217,27 @@ impl Probes {
     }
 
     /// Starts sampling.
-    fn sample(&mut self, frequency: u32) -> Result<Stacks, ProbeError> {
+    fn sample(&mut self, sampling: &Sampling) -> Result<Stacks, ProbeError> {
+        let (name, what) = match sampling.call_graph {
+            CallGraph::FramePointers => (SAMPLE, "load a BPF program"),
+            CallGraph::Dwarf { .. } => (SAMPLE_COPY, COPY_STACKS),
+        };
         let samples = self.ebpf.take_map("SAMPLES").expect("the object has it");
         let samples = RingBuf::try_from(samples)
             .map_err(|error| failure("map a BPF ring buffer", &error.into()))?;
         let online = aya::util::online_cpus()
             .map_err(|(path, source)| ProbeError::System { path: path.to_owned(), source })?;
         let mappings = MappingEvents::open(online)
-            .map_err(|error| failure("watch mappings", &ProgramError::IOError(error).into()))?;
+            .map_err(|error| events_failure("watch mappings", ProgramError::IOError(error)))?;
         let program: &mut PerfEvent = self
             .ebpf
-            .program_mut(SAMPLE)
+            .program_mut(name)
             .expect("the object has this program")
             .try_into()
-            .map_err(|error: ProgramError| failure("load a BPF program", &error.into()))?;
-        program.load().map_err(|error| failure("load a BPF program", &error.into()))?;
-        let event = sampling::attach(program, frequency)
-            .map_err(|error| failure("sample stacks", &error.into()))?;
+            .map_err(|error: ProgramError| failure(what, &error.into()))?;
+        program.load().map_err(|error| failure(what, &error.into()))?;
+        let event = sampling::attach(program, sampling.frequency)
+            .map_err(|error| events_failure("sample stacks", error))?;
         Ok(Stacks { samples, mappings, event })
     }
 
@@ -273,11 +292,16 @@ fn array<'a>(ebpf: &'a Ebpf, name: &str) -> &'a MapData {
     }
 }
 
-/// Room for twice the samples of the time between two readings, at a usual half kibibyte each.
+/// Room for twice the samples of the time between two readings, at a usual half kibibyte each
+/// besides copied stacks.
 fn ring_bytes(cpus: u16, sampling: &Sampling) -> u32 {
-    let per_reading = u64::from(cpus) * u64::from(sampling.frequency).div_ceil(10) * 512;
-    let bytes = (2 * per_reading).next_power_of_two().clamp(1 << 20, 64 << 20);
-    u32::try_from(bytes).expect("at most 64 MiB")
+    let copied = match sampling.call_graph {
+        CallGraph::FramePointers => 0,
+        CallGraph::Dwarf { stack_bytes } => u64::from(stack_bytes) + 1024,
+    };
+    let samples = u64::from(cpus) * u64::from(sampling.frequency).div_ceil(10);
+    let bytes = (2 * samples * (512 + copied)).next_power_of_two().clamp(1 << 20, 256 << 20);
+    u32::try_from(bytes).expect("at most 256 MiB")
 }
 
 /// The number of possible CPUs, from `/sys/devices/system/cpu/possible` (`0-3`, `0,2-5`).
@@ -305,13 +329,31 @@ fn failure(what: &'static str, error: &EbpfError) -> ProbeError {
         }
         _ => {
             debug!("{what}: {error:?}");
-            let kernel = nix::sys::utsname::uname().map_or_else(
-                |_| "unknown".to_owned(),
-                |name| name.release().to_string_lossy().into_owned(),
-            );
-            ProbeError::Unsupported { kernel, what, reason }
+            unsupported(what, reason)
         }
     }
+}
+
+/// The same for perf events, which have a lock of their own.
+fn events_failure(what: &'static str, error: ProgramError) -> ProbeError {
+    let error = error.into();
+    match errno_of(&error).and_then(io::Error::raw_os_error) {
+        Some(libc::EPERM | libc::EACCES) => {
+            let paranoid = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid");
+            let paranoid =
+                paranoid.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned());
+            ProbeError::EventsForbidden { what, paranoid }
+        }
+        _ => failure(what, &error),
+    }
+}
+
+fn unsupported(what: &'static str, reason: String) -> ProbeError {
+    let kernel = nix::sys::utsname::uname().map_or_else(
+        |_| "unknown".to_owned(),
+        |name| name.release().to_string_lossy().into_owned(),
+    );
+    ProbeError::Unsupported { kernel, what, reason }
 }
 
 /// Whether the kernel looked at a program and found fault with it.
@@ -325,6 +367,10 @@ fn errno_of(error: &EbpfError) -> Option<&io::Error> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        // It passes for its cause, but is not it.
+        if let Some(ProgramError::IOError(io)) = error.downcast_ref() {
             return Some(io);
         }
         cause = error.source();

@@ -24,8 +24,8 @@ pub use clock::{monotonic_now, suspended, wall_now};
 pub use events::{TaskChange, TaskEvent};
 pub use launch::{Account, command};
 pub use mappings::Mapped;
-pub use samples::StackSampled;
-pub use sampling::{SampledProcesses, Sampling, SamplingEvent};
+pub use samples::{StackCopy, StackSampled, UserStack};
+pub use sampling::{CallGraph, SampledProcesses, Sampling, SamplingEvent};
 pub use support::{BpfSupport, sees_host_pids};
 pub use switches::{CpuState, SwitchRecord};
 
@@ -51,6 +51,18 @@ pub enum ProbeError {
     Forbidden {
         /// The kernel's answer.
         reason: String,
+    },
+    /// BPF programs may be loaded, but perf events not be opened.
+    #[error(
+        "cannot {what}: the kernel refuses perf events (kernel.perf_event_paranoid is {paranoid}); \
+         run as root, set `sysctl kernel.perf_event_paranoid=2` where the value is higher, or record \
+         without functions: --no-stacks"
+    )]
+    EventsForbidden {
+        /// What was tried.
+        what: &'static str,
+        /// The setting's value.
+        paranoid: String,
     },
     /// The kernel cannot do what is asked of it.
     #[error(

@@ -2,14 +2,25 @@
 //! Without BTF (`/sys/kernel/btf/vmlinux`) every offset is 0: forks and cgroup changes then go
 //! unseen, and threads are named from `/proc` and at their exec and exit.
 
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use btf_rs::{Backend, Btf, BtfType, Struct, Type};
 use energy_ebpf::config::Offsets;
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// The kernel's offsets; `None` where it offers no readable BTF.
 pub(super) fn from_btf(path: &Path) -> Option<Offsets> {
-    let btf = Btf::from_file_with_backend(path, Backend::Mmap).ok()?;
+    let mapped = |path: &Path| Btf::from_file_with_backend(path, Backend::Mmap).ok();
+    let btf = mapped(path).or_else(|| {
+        // It can be mapped since Linux 6.16; before, a copy of it can.
+        let copy = memfd_create(c"btf", MFdFlags::MFD_CLOEXEC).ok()?;
+        let mut copy = File::from(copy);
+        io::copy(&mut File::open(path).ok()?, &mut copy).ok()?;
+        mapped(Path::new(&format!("/proc/self/fd/{}", copy.as_raw_fd())))
+    })?;
     let of = |structure: &str, field: &str| offset(&btf, structure, field).unwrap_or(0);
     let of_entity = |field: &str| {
         offset(&btf, "task_struct", "se")
@@ -30,6 +41,9 @@ pub(super) fn from_btf(path: &Path) -> Option<Offsets> {
         cgroup_root: of("cgroup", "root"),
         cgroup_root_hierarchy: of("cgroup_root", "hierarchy_id"),
         kernfs_id: of("kernfs_node", "id"),
+        registers_ip: of("pt_regs", "ip"),
+        registers_sp: of("pt_regs", "sp"),
+        registers_bp: of("pt_regs", "bp"),
     })
 }
 

@@ -2,7 +2,9 @@
 //! Hardware cycles where there is a PMU: they do not tick while a CPU is halted. Elsewhere a clock of
 //! the kernel's, whose timer does wake a halted CPU.
 
+use std::fmt;
 use std::io;
+use std::str::FromStr;
 
 use aya::Ebpf;
 use aya::maps::HashMap;
@@ -12,6 +14,56 @@ use aya::programs::perf_event::{
 use aya::programs::{PerfEvent, ProgramError};
 use log::debug;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use thiserror::Error;
+
+/// How the calls of a program are found that led to where it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallGraph {
+    /// By following frame pointers, in the kernel: cheap, and complete for programs that keep them.
+    #[default]
+    FramePointers,
+    /// By copying this much of the stack, to be unwound by the program's unwind tables.
+    Dwarf {
+        /// Bytes, at most 64 KiB.
+        stack_bytes: u32,
+    },
+}
+
+impl CallGraph {
+    /// Twice what perf copies.
+    const DEFAULT_BYTES: u32 = 16 << 10;
+    const BYTES: std::ops::RangeInclusive<u32> = 1024..=65_536;
+}
+
+impl fmt::Display for CallGraph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FramePointers => f.write_str("fp"),
+            Self::Dwarf { stack_bytes } => write!(f, "dwarf,{stack_bytes}"),
+        }
+    }
+}
+
+impl FromStr for CallGraph {
+    type Err = CallGraphError;
+    fn from_str(text: &str) -> Result<Self, CallGraphError> {
+        if text == "fp" {
+            return Ok(Self::FramePointers);
+        }
+        let bytes = match text.strip_prefix("dwarf").ok_or(CallGraphError)? {
+            "" => Some(Self::DEFAULT_BYTES),
+            rest => rest.strip_prefix(',').and_then(|bytes| bytes.parse().ok()),
+        };
+        let stack_bytes =
+            bytes.filter(|bytes| Self::BYTES.contains(bytes)).ok_or(CallGraphError)?;
+        Ok(Self::Dwarf { stack_bytes })
+    }
+}
+
+/// A way to find calls that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("expected fp, dwarf, or dwarf,BYTES with 1024 to 65536 bytes of stack, e.g. dwarf,32768")]
+pub struct CallGraphError;
 
 /// Whose stacks are sampled, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +74,8 @@ pub struct Sampling {
     pub whose: SampledProcesses,
     /// Whether their children's, too.
     pub inherit: bool,
+    /// How calls are found.
+    pub call_graph: CallGraph,
 }
 
 /// Whose stacks are sampled.
@@ -105,4 +159,20 @@ fn keep_from_children() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_to_find_calls_read_as_they_are_written() {
+        for given in ["fp", "dwarf,1024", "dwarf,65536"] {
+            assert_eq!(given.parse::<CallGraph>().unwrap().to_string(), given);
+        }
+        assert_eq!("dwarf".parse(), Ok(CallGraph::Dwarf { stack_bytes: 16_384 }));
+        for wrong in ["", "lbr", "dwarf,", "dwarf,1023", "dwarf,65537", "dwarf;2048", "dwarfs"] {
+            assert_eq!(wrong.parse::<CallGraph>(), Err(CallGraphError), "{wrong:?}");
+        }
+    }
 }

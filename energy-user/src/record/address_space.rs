@@ -7,7 +7,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::objects::{ObjectId, Objects};
-use crate::probes::Mapped;
+use crate::probes::{Mapped, StackCopy};
+use crate::symbols::{UnwindCache, UnwindInfo, UnwindStart, Unwinder};
+
+/// Frames of an unwound stack at most, as many as the kernel follows by frame pointers.
+const MOST_FRAMES: usize = 127;
 
 /// What an address is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,13 +40,30 @@ struct Mapping {
 }
 
 /// One process's code, by where it starts.
-type Space = BTreeMap<u64, Mapping>;
+type Mappings = BTreeMap<u64, Mapping>;
+
+/// One process's code, and who follows its calls once that is asked for.
+#[derive(Debug, Default)]
+struct Space {
+    mappings: Mappings,
+    /// Made anew after each change.
+    unwinder: Option<Unwinder>,
+}
+
+impl Space {
+    fn insert(&mut self, start: u64, mapping: Mapping) {
+        insert(&mut self.mappings, start, mapping);
+        self.unwinder = None;
+    }
+}
 
 /// The code of all sampled processes.
 #[derive(Debug, Default)]
 pub(super) struct AddressSpaces {
     spaces: HashMap<u32, Space>,
     objects: Objects,
+    unwind_info: HashMap<ObjectId, Option<UnwindInfo>>,
+    unwind_cache: UnwindCache,
 }
 
 impl AddressSpaces {
@@ -51,13 +72,14 @@ impl AddressSpaces {
     pub(super) fn add(&mut self, mapped: &Mapped) {
         let Some(space) = self.spaces.get_mut(&mapped.tgid) else { return };
         let object = self.objects.find(mapped.tgid, &mapped.path, mapped.build_id.clone());
-        insert(space, mapped.start, Mapping { end: mapped.end, offset: mapped.offset, object });
+        space.insert(mapped.start, Mapping { end: mapped.end, offset: mapped.offset, object });
     }
 
     /// Follows a process from its beginning: with its parent's mappings.
     pub(super) fn fork(&mut self, parent: u32, child: u32) {
-        if let Some(space) = self.spaces.get(&parent).cloned() {
-            self.spaces.insert(child, space);
+        if let Some(space) = self.spaces.get(&parent) {
+            let mappings = space.mappings.clone();
+            self.spaces.insert(child, Space { mappings, unwinder: None });
         }
     }
 
@@ -65,7 +87,7 @@ impl AddressSpaces {
     /// are told by the kernel, and must be [`Self::add`]ed after this.
     pub(super) fn exec(&mut self, tgid: u32) {
         self.objects.hold_program(tgid);
-        self.spaces.insert(tgid, Space::new());
+        self.spaces.insert(tgid, Space::default());
     }
 
     /// Forgets a process.
@@ -76,17 +98,48 @@ impl AddressSpaces {
     /// What user address `address` of process `tgid` is in; [`Place::Nowhere`] where no code is
     /// mapped.
     pub(super) fn place(&mut self, tgid: u32, address: u64) -> Place {
-        if let Entry::Vacant(unknown) = self.spaces.entry(tgid) {
-            unknown.insert(Space::new());
-            self.read_maps(tgid);
-        }
+        self.know(tgid);
         let found = self.spaces.get(&tgid).and_then(|space| {
-            let (start, mapping) = space.range(..=address).next_back()?;
+            let (start, mapping) = space.mappings.range(..=address).next_back()?;
             let file = |object| Place::File(object, address - start + mapping.offset);
             (address < mapping.end)
                 .then(|| mapping.object.map_or(Place::Memory { tgid, address }, file))
         });
         found.unwrap_or(Place::Nowhere)
+    }
+
+    /// The addresses on a copied stack of process `tgid`: where it was, then where its calls return
+    /// to, the innermost first.
+    pub(super) fn unwound(&mut self, tgid: u32, copy: &StackCopy) -> Vec<u64> {
+        if copy.stack == 0 {
+            return Vec::new();
+        }
+        self.know(tgid);
+        let Self { spaces, objects, unwind_info, unwind_cache } = self;
+        let Some(space) = spaces.get_mut(&tgid) else { return Vec::new() };
+        let unwinder = space.unwinder.get_or_insert_with(|| {
+            let mut unwinder = Unwinder::default();
+            for (start, mapping) in &space.mappings {
+                let Some(object) = mapping.object else { continue };
+                let info =
+                    unwind_info.entry(object).or_insert_with(|| objects.get(object).unwind_info());
+                if let Some(info) = info {
+                    unwinder.add(info, &(*start..mapping.end), mapping.offset);
+                }
+            }
+            unwinder
+        });
+        let start =
+            UnwindStart { instruction: copy.instruction, stack: copy.stack, frame: copy.frame };
+        unwinder.addresses(unwind_cache, start, &copy.bytes, MOST_FRAMES)
+    }
+
+    /// Reads the mappings of a process of which nothing is known yet.
+    fn know(&mut self, tgid: u32) {
+        if let Entry::Vacant(unknown) = self.spaces.entry(tgid) {
+            unknown.insert(Space::default());
+            self.read_maps(tgid);
+        }
     }
 
     /// The files.
@@ -109,14 +162,14 @@ impl AddressSpaces {
         for (start, end, offset, path) in maps.lines().filter_map(executable) {
             let object = self.objects.find(tgid, path, None);
             if let Some(space) = self.spaces.get_mut(&tgid) {
-                insert(space, start, Mapping { end, offset, object });
+                space.insert(start, Mapping { end, offset, object });
             }
         }
     }
 }
 
 /// Puts a mapping where whatever was there before is gone.
-fn insert(space: &mut Space, start: u64, mapping: Mapping) {
+fn insert(space: &mut Mappings, start: u64, mapping: Mapping) {
     let covered: Vec<u64> = space
         .range(..mapping.end)
         .rev()
@@ -159,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_new_mapping_takes_the_place_of_what_it_covers() {
-        let mut space = Space::new();
+        let mut space = Mappings::new();
         insert(&mut space, 0x1000, mapping(0x5000, 0, 1));
         insert(&mut space, 0x2000, mapping(0x3000, 0x100, 2));
         let shown: Vec<_> =

@@ -13,7 +13,7 @@ use super::sample_book::SampleBook;
 use super::tasks::Tasks;
 use super::ticker::poll;
 use crate::model::{Grid, Residency, Stack, StackId, StackSample, ThreadId};
-use crate::probes::{CpuState, Probes, StackSampled, TaskChange, TaskEvent};
+use crate::probes::{CpuState, Probes, StackSampled, TaskChange, TaskEvent, UserStack};
 use crate::units::{MonotonicTime, Nanoseconds};
 
 /// A switch is written down some nanoseconds after its time was read, or milliseconds where a
@@ -348,8 +348,12 @@ impl Stacks {
         let spaces = &mut self.spaces;
         // All but the innermost are return addresses: the call is just before.
         let called = |(index, address): (usize, &u64)| address - u64::from(index > 0);
-        let mut places = Vec::with_capacity(sample.user.len() + sample.kernel.len());
-        for address in sample.user.iter().enumerate().map(called) {
+        let user = match &sample.user {
+            UserStack::Addresses(addresses) => addresses,
+            UserStack::Copied(copy) => &spaces.unwound(sample.tgid, copy),
+        };
+        let mut places = Vec::with_capacity(user.len() + sample.kernel.len());
+        for address in user.iter().enumerate().map(called) {
             let place = spaces.place(sample.tgid, address);
             places.push(place);
             // What lies further out was found by following something that is no stack.

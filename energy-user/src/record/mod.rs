@@ -24,7 +24,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::probes::{Account, ProbeError, SampledProcesses, Sampling};
+use crate::probes::{Account, CallGraph, ProbeError, SampledProcesses, Sampling};
 use crate::sources::SourceError;
 use crate::trace::{Existing, Owner, Session, TraceError, TraceSize};
 use crate::units::Nanoseconds;
@@ -69,6 +69,8 @@ pub struct RecordOptions {
     pub model_only: bool,
     /// Samples of stacks a second on each CPU; `None` for no stacks.
     pub frequency: Option<u32>,
+    /// How the calls in stacks are found.
+    pub call_graph: CallGraph,
     /// Binary logarithm of the switch log's records per CPU.
     pub log_shift: u32,
     /// Where the kernel's type information is, instead of `/sys/kernel/btf/vmlinux`.
@@ -86,7 +88,8 @@ impl RecordOptions {
             TargetChoice::Command(_) => SampledProcesses::Launched,
         };
         let frequency = self.frequency?;
-        Some(Sampling { frequency, whose, inherit: self.inherit })
+        let call_graph = self.call_graph;
+        Some(Sampling { frequency, whose, inherit: self.inherit, call_graph })
     }
 }
 

@@ -6,6 +6,8 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+use crate::symbols::{UnwindInfo, VDSO};
+
 /// Files held open at most; later ones are opened at the end, by their path.
 const HELD: usize = 512;
 
@@ -24,6 +26,11 @@ pub(super) struct Object {
 }
 
 impl Object {
+    /// What its file says about frames.
+    pub(super) fn unwind_info(&self) -> Option<UnwindInfo> {
+        if self.path == VDSO { UnwindInfo::vdso() } else { UnwindInfo::read(&self.open_at()) }
+    }
+
     /// Where it can be opened now.
     pub(super) fn open_at(&self) -> PathBuf {
         match &self.file {
@@ -42,8 +49,8 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// The file at `path` as process `tgid` sees it; `None` for what is no file: anonymous memory,
-    /// the vDSO, shared memory.
+    /// The file at `path` as process `tgid` sees it; `None` for what is no file: anonymous
+    /// memory, shared memory.
     pub(super) fn find(
         &mut self,
         tgid: u32,
@@ -51,6 +58,16 @@ impl Objects {
         build_id: Option<String>,
     ) -> Option<ObjectId> {
         let path = path.strip_suffix(" (deleted)").unwrap_or(path);
+        if path == VDSO {
+            // The same in every process, and no file.
+            let known = self.all.iter().position(|object| object.path == VDSO);
+            return u32::try_from(known.unwrap_or_else(|| {
+                self.all.push(Object { path: VDSO.to_owned(), build_id: None, file: None });
+                self.all.len() - 1
+            }))
+            .map(ObjectId)
+            .ok();
+        }
         if !path.starts_with('/') || path.starts_with("//") || path.starts_with("/memfd:") {
             return None;
         }

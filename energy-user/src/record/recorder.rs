@@ -71,10 +71,12 @@ pub async fn record(
     }
     let probes = Probes::attach(&attach)?;
     let mut session = new_session(options, &facts, energy.describe());
-    session.sampling = options
-        .frequency
-        .zip(probes.sampling_event())
-        .map(|(frequency, event)| SamplingInfo { frequency, event: event.name().to_owned() });
+    session.sampling =
+        options.frequency.zip(probes.sampling_event()).map(|(frequency, event)| SamplingInfo {
+            frequency,
+            event: event.name().to_owned(),
+            call_graph: Some(options.call_graph.to_string()),
+        });
     // Handlers first: once there is a trace, an interrupt ends the recording properly.
     let mut signals = Signals::new()?;
     let writer = TraceWriter::create(&options.output, options.existing, options.owner, &session)?;

@@ -6,9 +6,7 @@
 //! inlined into each other deeper than the thread's stack.
 
 use std::collections::HashSet;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
@@ -17,9 +15,10 @@ use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{self, CodeInfo, Input, Sym, Symbolized};
 use thiserror::Error;
 
+use super::contain::contained;
 use super::demangle::{Demangler, one_line};
 
-/// The thread's name, by which its panics are told from others.
+/// The thread's name.
 const THREAD: &str = "symbols";
 /// Enough for functions inlined into each other some 100,000 deep; only what is used is taken.
 const STACK_BYTES: usize = 256 << 20;
@@ -120,7 +119,6 @@ impl Library {
 
     fn jobs(&mut self) -> Result<&Sender<Job>, LibraryError> {
         if self.jobs.is_none() {
-            keep_contained_panics_quiet();
             let (jobs, receiver) = mpsc::channel();
             let debug_dirs = self.debug_dirs.clone();
             thread::Builder::new()
@@ -148,6 +146,8 @@ fn serve(jobs: &Receiver<Job>, debug_dirs: &[PathBuf]) {
             open.clear();
             library = new();
         }
+        // The library is replaced after a panic, so that nothing half-changed is seen. The thread
+        // would contain it as well, but not be there for the next object.
         let answer = contained(|| look_up(&library, &mut demangler, &job)).unwrap_or_else(|| {
             library = new();
             Err(LibraryError::Panicked)
@@ -156,12 +156,6 @@ fn serve(jobs: &Receiver<Job>, debug_dirs: &[PathBuf]) {
         // Whoever asked may have given up.
         job.answer.send(answer).ok();
     }
-}
-
-/// `None` where the library panicked. It is replaced after that, so nothing half-changed is seen. The
-/// thread would contain a panic as well, but not be there for the next object.
-fn contained<R>(look_up: impl FnOnce() -> R) -> Option<R> {
-    catch_unwind(AssertUnwindSafe(look_up)).ok()
 }
 
 fn look_up(
@@ -201,19 +195,6 @@ fn line(code: &CodeInfo<'_>) -> Line {
         // DWARF's line 0 is code of no line.
         line: code.line.filter(|line| *line != 0),
     }
-}
-
-/// A panic of the library says nothing a user could act on; what it means is said in a warning.
-fn keep_contained_panics_quiet() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let others = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            if thread::current().name() != Some(THREAD) {
-                others(panic);
-            }
-        }));
-    });
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! Names of functions: from where code is in an object to what its author called it.
 //!
 //! [`Symbolizer`] reads symbol tables and DWARF of programs and libraries, and the kernel's own list
-//! of its functions; [`PerfMap`] reads what a JIT compiler wrote about the code it made.
+//! of its functions; [`PerfMap`] reads what a JIT compiler wrote about the code it made. [`Unwinder`]
+//! follows the calls of programs without frame pointers.
 //!
 //! The objects are those of whoever ran them: missing, stripped, cut off, or made to do harm. Nothing
 //! in them is an error here. What has no name keeps its object and offset, and what could not be read
 //! is counted and said once, in [`Symbolizer::warnings`].
 
+mod contain;
 mod demangle;
 mod elf;
 mod kallsyms;
@@ -14,12 +16,14 @@ mod library;
 mod object;
 mod perf_map;
 mod symbolizer;
+mod unwind;
 mod vdso;
 
 pub use kallsyms::{KernelFunction, KernelSymbols};
 pub use object::{UserObject, VDSO};
 pub use perf_map::{PerfMap, PerfMapError};
 pub use symbolizer::{SymbolOptions, Symbolizer};
+pub use unwind::{UnwindCache, UnwindInfo, UnwindStart, Unwinder};
 
 /// An address inside the call that returns to `return_address`.
 ///

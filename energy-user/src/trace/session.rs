@@ -191,6 +191,9 @@ pub struct SamplingInfo {
     pub frequency: u32,
     /// What made them: `cycles` of the hardware, or the kernel's `cpu-clock`.
     pub event: String,
+    /// How calls were found: `fp`, or `dwarf` and how many bytes of stack were copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_graph: Option<String>,
 }
 
 /// What our BPF programs cost, from `kernel.bpf_stats_enabled`.

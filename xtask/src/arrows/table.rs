@@ -21,6 +21,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("aya_log", &["probes"]),
     ("btf_rs", &["probes"]),
     ("blazesym", &["symbols"]),
+    ("framehop", &["symbols"]),
+    ("object", &["symbols"]),
     ("nvml_wrapper", &["sources/nvml.rs"]),
     ("inferno", &["export"]),
     ("clap", &["bin/energy-prof/cli.rs", "bin/energy-prof/cli"]),

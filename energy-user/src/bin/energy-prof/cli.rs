@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use energy_prof::attribution::{IdlePolicy, ModelKind};
 use energy_prof::model::DomainId;
+use energy_prof::probes::CallGraph;
 use energy_prof::profile::{CodeUnit, GroupBy, SortBy};
 use energy_prof::units::{Nanoseconds, Watts};
 
@@ -160,6 +161,11 @@ pub(crate) struct RecordArguments {
     #[arg(short = 'F', long = "freq", value_name = "HZ", default_value_t = 99,
         value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Measuring")]
     pub(crate) frequency: u32,
+    /// How callers are found: fp follows frame pointers; dwarf copies the stack (16384 bytes, or
+    /// dwarf,BYTES) and unwinds it, for programs built without frame pointers
+    #[arg(long, value_name = "fp|dwarf[,BYTES]", default_value = "fp", value_parser = one_of::<CallGraph>,
+        conflicts_with = "no_stacks", help_heading = "Measuring")]
+    pub(crate) call_graph: CallGraph,
     /// Sample no stacks: no functions, and no CPU is woken to be sampled
     #[arg(long, conflicts_with = "frequency", help_heading = "Measuring")]
     pub(crate) no_stacks: bool,

@@ -81,7 +81,9 @@ impl Status {
     fn of_recording(error: &RecordError) -> Option<Self> {
         match error {
             RecordError::Probes(error) => Some(match error {
-                ProbeError::Permission { .. } | ProbeError::Forbidden { .. } => Self::PERMISSION,
+                ProbeError::Permission { .. }
+                | ProbeError::Forbidden { .. }
+                | ProbeError::EventsForbidden { .. } => Self::PERMISSION,
                 _ => Self::UNSUPPORTED,
             }),
             RecordError::Source(error) if error.is_permission() => Some(Self::PERMISSION),

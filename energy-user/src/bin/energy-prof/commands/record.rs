@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use energy_prof::analyze::AnalyzeOptions;
-use energy_prof::probes::Account;
+use energy_prof::probes::{Account, CallGraph};
 use energy_prof::record::{Progress, RecordError, RecordOptions, Recording, TargetChoice, record};
 use energy_prof::report;
 use energy_prof::trace::{Existing, Owner};
@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: &RecordArguments, color: Color) -> anyhow::Result<S
         owner: account.as_ref().map(|account| Owner { uid: account.uid, gid: account.gid }),
         account: account.filter(|_| !arguments.target.as_root),
         frequency: (!arguments.no_stacks).then_some(arguments.frequency),
+        call_graph: arguments.call_graph,
         given: given(arguments),
         ..measure_options(&arguments.measure)
     };
@@ -76,6 +77,7 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
         powercap_root: arguments.powercap_root.clone(),
         model_only: arguments.source == SourceChoice::Model,
         frequency: None,
+        call_graph: CallGraph::default(),
         log_shift: arguments.log_records,
         btf: arguments.btf.clone(),
         given: BTreeMap::new(),
