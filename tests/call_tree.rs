@@ -5,10 +5,10 @@ use energy_prof::analyze::{
 };
 use energy_prof::model::{StackId, ThreadId};
 use energy_prof::profile::{
-    CallTree, CodeUnit, CodeViewOptions, FindFunctionError, NodeKind, Roots, RowKind, Scope,
-    SortBy, ThreadFilter, ViewOptions,
+    CallTree, CodeUnit, CodeViewOptions, CutShort, FindFunctionError, NodeKind, Roots, RowKind,
+    Scope, SortBy, ThreadFilter, ViewOptions,
 };
-use energy_prof::units::Nanoseconds;
+use energy_prof::units::{Microjoules, Nanoseconds};
 use proptest::prelude::*;
 
 use crate::support::in_memory::{InMemory, build};
@@ -54,6 +54,36 @@ fn functions(tree: &CallTree) -> Vec<(String, u64, u64)> {
 
 fn named<T: Clone>(rows: &[(&str, T, T)]) -> Vec<(String, T, T)> {
     rows.iter().map(|(name, own, total)| ((*name).to_owned(), own.clone(), total.clone())).collect()
+}
+
+#[test]
+fn stacks_that_do_not_reach_their_threads_beginning_are_cut_short() {
+    use crate::support::call_tree::{frame, tree};
+    let user = |name: &str| frame(name, NodeKind::User, "/bin/make", "");
+    let process = |name: &str, pid| frame(name, NodeKind::Process { pid }, "", "");
+    let tree = tree(&[
+        (1, process("make (pid 12)", 12), 0),
+        (2, user("_start"), 0),
+        (3, user("main"), 10),
+        (2, user("parse"), 5),
+        (3, user("lex"), 20),
+        (2, frame("make+0x1200", NodeKind::User, "/bin/make", ""), 40),
+        (3, user("called"), 80),
+        (2, frame("[unknown]", NodeKind::User, "", ""), 0),
+        (3, user("astray"), 160),
+        (2, frame("schedule", NodeKind::Kernel, "[kernel]", ""), 320),
+        (2, frame("[unsampled]", NodeKind::Unsampled, "", ""), 640),
+        (1, process("make (pid 13)", 13), 0),
+        (2, frame("jitted", NodeKind::Jit, "", ""), 1000),
+        (1, process("go (pid 14)", 14), 0),
+        (2, frame("runtime.goexit.abi0", NodeKind::User, "/bin/go", ""), 2000),
+    ]);
+    let made = CutShort {
+        name: "make".to_owned(),
+        energy: Microjoules::new(10 + 5 + 20 + 40 + 80 + 160 + 1000),
+        cut: Microjoules::new(5 + 20 + 40 + 160 + 1000),
+    };
+    assert_eq!(tree.cut_short(), [made]);
 }
 
 #[test]

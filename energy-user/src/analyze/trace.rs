@@ -64,6 +64,7 @@ fn facts(session: &Session, ending: String, complete: bool) -> Facts {
         cpus: session.host.cpus,
         virtualisation: session.host.virtualisation.clone(),
         window: Nanoseconds::new(session.window_ns),
+        call_graph: session.sampling.as_ref().and_then(|sampling| sampling.call_graph.clone()),
         sources: session
             .sources
             .iter()

@@ -24,6 +24,8 @@ pub struct Facts {
     pub window: Nanoseconds,
     /// Where the energy came from.
     pub sources: Vec<SourceFacts>,
+    /// How callers were found in stacks, where there are any: `fp`, or `dwarf,` and the bytes copied.
+    pub call_graph: Option<String>,
     /// What was to be looked at.
     pub targets: Targets,
     /// The profiler's own process.

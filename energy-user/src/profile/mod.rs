@@ -10,6 +10,7 @@ mod by_function;
 mod call_tree;
 mod call_tree_builder;
 mod code_view;
+mod cut_short;
 mod diff;
 mod facts;
 mod functions;
@@ -30,6 +31,7 @@ pub use account::{Charge, DomainAccount, Method, Profile, ProfileBuilder, Span, 
 pub use call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, NodeKind, StackShare};
 pub use call_tree_builder::{CallTreeBuilder, Roots};
 pub use code_view::{CodeView, CodeViewOptions, CodeViewRow};
+pub use cut_short::CutShort;
 pub use diff::{Amount, Change, Diff, Yardstick};
 pub use facts::{BpfFacts, Facts, SourceFacts, Targets};
 pub use functions::{CodeRow, CodeUnit, FindFunctionError, Neighbourhood, ParseCodeUnitError};

@@ -7,8 +7,8 @@ use super::json::{Error, Head, fraction, pretty, watts};
 use super::{CodeSubject, ReportOptions};
 use crate::model::{Ledger, Provenance};
 use crate::profile::{
-    CodeRow, CodeUnit, CodeViewOptions, CodeViewRow, Figures, FunctionFrame, Neighbourhood,
-    Profile, RowKind, ThreadFilter,
+    CodeRow, CodeUnit, CodeViewOptions, CodeViewRow, CutShort, Figures, FunctionFrame,
+    Neighbourhood, Profile, RowKind, ThreadFilter,
 };
 use crate::units::{Microjoules, Nanoseconds, Share};
 
@@ -77,7 +77,16 @@ struct Stacks<'a> {
     energy_uj: Microjoules,
     unsampled_uj: Microjoules,
     frameless_uj: Microjoules,
+    /// By program: what lies at stacks of programs, and what of it at stacks without all callers.
+    cut_short: Vec<CutShortJson>,
     filter: Filter<'a>,
+}
+
+#[derive(Serialize)]
+struct CutShortJson {
+    name: String,
+    energy_uj: Microjoules,
+    cut_short_uj: Microjoules,
 }
 
 #[derive(Serialize)]
@@ -98,6 +107,15 @@ impl<'a> Stacks<'a> {
             energy_uj: tree.energy(),
             unsampled_uj: tree.unsampled(),
             frameless_uj: tree.frameless,
+            cut_short: tree
+                .cut_short()
+                .into_iter()
+                .map(|CutShort { name, energy, cut }| CutShortJson {
+                    name,
+                    energy_uj: energy,
+                    cut_short_uj: cut,
+                })
+                .collect(),
             filter: Filter { pids, tids, comms },
         }
     }

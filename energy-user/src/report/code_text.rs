@@ -2,7 +2,7 @@
 
 use super::table::{self, Align, printable};
 use super::text::{Paint, UNKNOWN, energy_heading, head};
-use super::{CodeSubject, ReportOptions, scale, summary};
+use super::{CodeSubject, ReportOptions, missing_callers, scale, summary};
 use crate::profile::{
     CodeUnit, CodeViewOptions, CodeViewRow, Figures, FunctionFrame, Neighbourhood, NodeKind,
     Profile,
@@ -114,6 +114,9 @@ fn code_head(subject: &CodeSubject<'_>, options: &ReportOptions, paint: Paint) -
             part(tree.frameless)
         );
         put("", &text, true);
+    }
+    if let Some(text) = missing_callers(tree, &profile.facts) {
+        put("callers", &text, true);
     }
     out
 }

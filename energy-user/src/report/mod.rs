@@ -4,6 +4,7 @@
 //! **You get** rows that add up to the ledger, and everything one must know to trust them.
 //! **It is not** a measurement tool: the only thing done to a number here is to round it for people.
 
+mod callers;
 mod code_json;
 mod code_text;
 mod json;
@@ -12,6 +13,7 @@ mod summary;
 mod table;
 mod text;
 
+pub use callers::missing_callers;
 pub use code_json::{code_json, function_json};
 pub use code_text::{code_text, function_text};
 pub use json::{SCHEMA_VERSION, json};

@@ -1,6 +1,7 @@
 //! `energy-prof flamegraph`: the functions of a trace as a picture.
 
 use energy_prof::export::{Direction, Exporter, Flamegraph};
+use energy_prof::report::missing_callers;
 
 use super::document;
 use super::profiled::{Profiled, StacksAre};
@@ -11,6 +12,9 @@ pub(crate) fn run(arguments: &FlamegraphArguments) -> anyhow::Result<Status> {
     let profiled = Profiled::read(&arguments.trace, &arguments.part, StacksAre::Needed)?;
     let flamegraph = Flamegraph { unit: arguments.unit, direction: direction(arguments.inverted) };
     document::write_to(&arguments.output, |out| Ok(flamegraph.write(&profiled.subject(), out)?))?;
+    if let Some(sentence) = missing_callers(&profiled.tree, &profiled.profile.facts) {
+        eprintln!("energy-prof: {sentence}");
+    }
     eprintln!("wrote {}: open it in a browser", arguments.output.display());
     Ok(Status::SUCCESS)
 }
