@@ -143,6 +143,23 @@ fn threads_have_nodes_of_their_own_where_they_are_asked_for() {
 }
 
 #[test]
+fn cgroups_stand_above_their_processes_where_they_are_asked_for() {
+    let of = CallTreeOptions { roots: Roots::Cgroups, ..CallTreeOptions::default() };
+    let mut recording = sampled_build();
+    for thread in recording.threads.values_mut() {
+        thread.cgroup = Some("/system.slice/ci.service".to_owned());
+    }
+    let tree = tree_of(&recording, &of);
+    let kinds: Vec<NodeKind> = (0..3).map(|node| tree.frame(node).kind).collect();
+    assert_eq!(kinds, [NodeKind::All, NodeKind::Cgroup, NodeKind::Process { pid: 100 }]);
+    let whole = tree_of(&sampled_build(), &CallTreeOptions::default()).energy().get() / MJ;
+    assert_eq!(outline(&tree)[1], (1, "ci.service", 0, whole));
+    let (processes, unnamed): (Vec<_>, Vec<_>) =
+        outline(&tree).into_iter().filter(|row| row.0 == 2).partition(|row| row.1.contains("pid"));
+    assert!(processes.len() > 1 && unnamed.is_empty(), "{processes:?} {unnamed:?}");
+}
+
+#[test]
 fn samples_in_any_order_within_a_window_make_the_same_tree() {
     let recording = sampled_build();
     let mut shuffled = recording.clone();

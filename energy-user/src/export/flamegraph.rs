@@ -294,6 +294,7 @@ fn color(frame: &FunctionFrame) -> Color {
         NodeKind::Inlined => ([240, 200, 90], [15, 40, 50]),
         NodeKind::Kernel => ([225, 120, 20], [25, 40, 20]),
         NodeKind::Jit => ([110, 190, 90], [50, 40, 50]),
+        NodeKind::Cgroup => ([150, 175, 200], [20, 20, 20]),
         NodeKind::Process { .. } => ([170, 190, 210], [20, 20, 20]),
         NodeKind::Thread { .. } => ([190, 205, 220], [20, 20, 20]),
         NodeKind::Unsampled | NodeKind::All => ([200, 200, 200], [1, 1, 1]),

@@ -18,6 +18,8 @@ pub struct FrameRef(pub usize);
 pub enum NodeKind {
     /// Everything: the root.
     All,
+    /// A cgroup.
+    Cgroup,
     /// A process.
     Process {
         /// Its id.
@@ -45,6 +47,7 @@ impl NodeKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::All => "all",
+            Self::Cgroup => "cgroup",
             Self::Process { .. } => "process",
             Self::Thread { .. } => "thread",
             Self::User => FrameKind::User.name(),
@@ -55,9 +58,9 @@ impl NodeKind {
         }
     }
 
-    /// Whether it stands for a process, a thread or everything, and not for a place in code.
+    /// Whether it stands for whoever ran, and not for a place in code.
     pub const fn is_owner(self) -> bool {
-        matches!(self, Self::All | Self::Process { .. } | Self::Thread { .. })
+        matches!(self, Self::All | Self::Cgroup | Self::Process { .. } | Self::Thread { .. })
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Roots {
     Processes,
     /// Processes, and their threads below them.
     Threads,
+    /// Cgroups, and their processes below them.
+    Cgroups,
 }
 
 /// Makes a call tree from windows as they come.
@@ -176,7 +178,8 @@ struct Growing {
     tree: CallTree,
     frames: HashMap<FunctionFrame, FrameRef>,
     children: HashMap<(usize, FrameRef), usize>,
-    processes: HashMap<Owner, usize>,
+    cgroups: HashMap<String, usize>,
+    processes: HashMap<(usize, Owner), usize>,
     threads: HashMap<(usize, u32, MonotonicTime), usize>,
 }
 
@@ -241,13 +244,14 @@ impl Growing {
     ) -> usize {
         let Some(info) = info.filter(|info| info.tgid != 0 || !info.comm.is_empty()) else {
             let name = format!("[unnamed thread {}]", thread.0);
-            return self.below_root(Owner::Unnamed(thread), name, 0);
+            return self.process(0, Owner::Unnamed(thread), name, 0);
         };
+        let above = if roots == Roots::Cgroups { self.cgroup(info) } else { 0 };
         let key = processes.of(info);
         let leader = name::of_thread(processes.leader(key).unwrap_or(info));
         let name = format!("{leader} (pid {})", key.tgid);
-        let process = self.below_root(Owner::Process(key), name, key.tgid);
-        if roots == Roots::Processes {
+        let process = self.process(above, Owner::Process(key), name, key.tgid);
+        if roots != Roots::Threads {
             return process;
         }
         if let Some(node) = self.threads.get(&(process, info.tid, info.start)) {
@@ -259,13 +263,26 @@ impl Growing {
         node
     }
 
-    fn below_root(&mut self, owner: Owner, name: String, pid: u32) -> usize {
-        if let Some(node) = self.processes.get(&owner) {
+    /// The node of a thread's cgroup, by the name of its container or unit where it has one.
+    fn cgroup(&mut self, info: &ThreadInfo) -> usize {
+        let names = [info.container(), info.unit(), info.cgroup.as_deref()];
+        let name = names.into_iter().flatten().next().unwrap_or("[no cgroup]");
+        if let Some(node) = self.cgroups.get(name) {
+            return *node;
+        }
+        let frame = self.named(name, NodeKind::Cgroup);
+        let node = self.sprout(Some(0), frame);
+        self.cgroups.insert(name.to_owned(), node);
+        node
+    }
+
+    fn process(&mut self, above: usize, owner: Owner, name: String, pid: u32) -> usize {
+        if let Some(node) = self.processes.get(&(above, owner)) {
             return *node;
         }
         let frame = self.named(name, NodeKind::Process { pid });
-        let node = self.sprout(Some(0), frame);
-        self.processes.insert(owner, node);
+        let node = self.sprout(Some(above), frame);
+        self.processes.insert((above, owner), node);
         node
     }
 

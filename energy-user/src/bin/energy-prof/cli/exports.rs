@@ -19,6 +19,9 @@ pub(crate) struct PartArguments {
     /// Keep the threads of a process apart
     #[arg(long, help_heading = "Part")]
     pub(crate) by_thread: bool,
+    /// Put processes below their container, unit or cgroup
+    #[arg(long, conflicts_with = "by_thread", help_heading = "Part")]
+    pub(crate) by_cgroup: bool,
     /// Only windows that begin at or after this time since the start, e.g. 1.5s
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Part")]
     pub(crate) from: Option<Nanoseconds>,

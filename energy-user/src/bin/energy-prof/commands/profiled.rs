@@ -45,7 +45,11 @@ impl Profiled {
                 comms: part.threads.comm.clone(),
                 scope: if part.all { Scope::All } else { Scope::Targets },
             },
-            roots: if part.by_thread { Roots::Threads } else { Roots::Processes },
+            roots: match (part.by_thread, part.by_cgroup) {
+                (true, _) => Roots::Threads,
+                (_, true) => Roots::Cgroups,
+                _ => Roots::Processes,
+            },
         };
         let (profile, tree) = match profile_and_call_tree(&trace, &choices, &whose) {
             Err(AnalyzeError::NoStacks) if stacks == StacksAre::Welcome => {
