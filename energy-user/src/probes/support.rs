@@ -2,15 +2,21 @@
 
 use std::path::Path;
 
-use super::{AttachOptions, ProbeError, Probes};
+use super::{
+    AttachOptions, CallGraph, ProbeError, Probes, SampledProcesses, Sampling, SamplingEvent,
+};
 
 /// What was found.
 #[derive(Debug)]
 pub struct BpfSupport {
     /// Whether the programs load and attach; the error says why not.
     pub attached: Result<(), ProbeError>,
-    /// Whether the kernel offers its type information: forks and cgroups are then seen.
+    /// Whether the kernel's type information can be read: forks and cgroups are then seen.
     pub btf: bool,
+    /// What samples stacks; the error says why nothing does.
+    pub stacks: Result<SamplingEvent, ProbeError>,
+    /// Whether stacks can be copied, to be unwound; the error says why not.
+    pub copies: Result<(), ProbeError>,
     /// Whether this process sees the host's pids and not a container's.
     pub host_pids: bool,
 }
@@ -21,11 +27,25 @@ const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 impl BpfSupport {
     /// Loads, attaches and at once detaches the programs.
     pub fn probe() -> Self {
-        let options = AttachOptions { log_shift: 8, ..AttachOptions::default() };
-        let btf = options.btf.exists();
+        let sampling = |call_graph| Sampling {
+            frequency: 99,
+            whose: SampledProcesses::Tgids(Vec::new()),
+            inherit: false,
+            call_graph,
+        };
+        let attach = |sampling| {
+            Probes::attach(&AttachOptions { log_shift: 8, sampling, ..AttachOptions::default() })
+        };
+        let plain = attach(None);
+        let stacks = attach(Some(sampling(CallGraph::FramePointers)));
+        let copies = attach(Some(sampling(CallGraph::Dwarf { stack_bytes: 1024 })));
         Self {
-            attached: Probes::attach(&options).map(drop),
-            btf,
+            btf: plain
+                .as_ref()
+                .map_or_else(|_| AttachOptions::default().btf.exists(), Probes::has_btf),
+            attached: plain.map(drop),
+            stacks: stacks.map(|probes| probes.sampling_event().unwrap_or(SamplingEvent::CpuClock)),
+            copies: copies.map(drop),
             host_pids: sees_host_pids(Path::new("/proc")),
         }
     }

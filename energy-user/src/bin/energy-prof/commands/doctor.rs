@@ -3,7 +3,7 @@
 use std::io::stdout;
 use std::path::Path;
 
-use energy_prof::probes::{BpfSupport, ProbeError};
+use energy_prof::probes::{BpfSupport, ProbeError, SamplingEvent};
 use energy_prof::sources::{Finding, FindingState, HostFacts, SourceOptions, discover};
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<S
         && (!found.sources.is_empty() || found.model.is_some());
     let mut findings = about_bpf(&bpf);
     findings.extend(found.findings.iter().map(line));
-    findings.push(about_stacked_cgroups());
+    findings.push(about_cgroups());
     let report = Report {
         schema_version: SCHEMA_VERSION,
         tool: concat!("energy-prof ", env!("CARGO_PKG_VERSION")),
@@ -110,13 +110,17 @@ fn about_bpf(bpf: &BpfSupport) -> Vec<Line> {
         Line {
             what: "kernel type information".to_owned(),
             state: "degraded",
-            detail: "no /sys/kernel/btf/vmlinux: processes are named from /proc and at exec and \
+            detail: "no readable /sys/kernel/btf/vmlinux: processes are named from /proc and at exec and \
                      exit, and threads that live less than a window may stay unnamed"
                 .to_owned(),
             remedy: Some("use a kernel built with CONFIG_DEBUG_INFO_BTF=y".to_owned()),
         }
     };
     let mut lines = vec![attached, btf];
+    if bpf.attached.is_ok() {
+        lines.push(about_stacks(bpf));
+        lines.push(about_callers(bpf));
+    }
     if !bpf.host_pids {
         lines.push(Line {
             what: "pid namespace".to_owned(),
@@ -131,7 +135,41 @@ fn about_bpf(bpf: &BpfSupport) -> Vec<Line> {
     lines
 }
 
-fn about_stacked_cgroups() -> Line {
+fn about_stacks(bpf: &BpfSupport) -> Line {
+    let what = "stacks".to_owned();
+    match &bpf.stacks {
+        Ok(SamplingEvent::Cycles) => Line {
+            what,
+            state: "ok",
+            detail: "sampled by hardware cycles, which leave idle CPUs asleep".to_owned(),
+            remedy: None,
+        },
+        Ok(SamplingEvent::CpuClock) => Line {
+            what,
+            state: "degraded",
+            detail: "sampled by the kernel's clock, which wakes idle CPUs 99 times a second: this \
+                     machine has no hardware counter of cycles"
+                .to_owned(),
+            remedy: Some("record with a lower -F, or --no-stacks, where that matters".to_owned()),
+        },
+        Err(error) => Line { what, state: "missing", detail: error.to_string(), remedy: None },
+    }
+}
+
+fn about_callers(bpf: &BpfSupport) -> Line {
+    let what = "callers in programs without frame pointers".to_owned();
+    match &bpf.copies {
+        Ok(()) => Line {
+            what,
+            state: "ok",
+            detail: "record --call-graph dwarf finds them".to_owned(),
+            remedy: None,
+        },
+        Err(error) => Line { what, state: "missing", detail: error.to_string(), remedy: None },
+    }
+}
+
+fn about_cgroups() -> Line {
     let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     Line {
         what: "cgroups".to_owned(),
