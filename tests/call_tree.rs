@@ -128,6 +128,27 @@ fn the_root_is_what_the_targets_are_charged_with() {
 }
 
 #[test]
+fn moments_are_the_shares_by_window() {
+    let of = CallTreeOptions { timed: true, ..CallTreeOptions::default() };
+    let recording = sampled_build();
+    let tree = tree_of(&recording, &of);
+    assert!(tree.moments.is_sorted() && tree.moments.len() > tree.shares.len());
+    let mut sums = vec![(0, 0); tree.shares.len()];
+    for moment in &tree.moments {
+        assert!(recording.windows.iter().any(|window| window.index == moment.window));
+        let (energy, oncpu) = &mut sums[moment.share];
+        *energy += moment.energy.get();
+        *oncpu += moment.oncpu.get();
+    }
+    let shares = tree.shares.iter().map(|share| (share.energy.get(), share.oncpu.get()));
+    assert_eq!(sums, shares.collect::<Vec<_>>());
+    assert_eq!(
+        CallTree { moments: Vec::new(), ..tree },
+        tree_of(&recording, &CallTreeOptions::default())
+    );
+}
+
+#[test]
 fn threads_have_nodes_of_their_own_where_they_are_asked_for() {
     let of = CallTreeOptions { roots: Roots::Threads, ..CallTreeOptions::default() };
     let tree = tree_of(&sampled_build(), &of);

@@ -251,6 +251,18 @@ fn firefox_gets_every_microjoule_of_the_stacks() {
         thread["samples"]["weight"].as_array().unwrap().iter().map(|w| w.as_u64().unwrap())
     });
     assert_eq!(weights.sum::<u64>(), exported.tree.total()[0].get());
+    // Each stands where its window ends, the first after one second and the next after two.
+    let threads = document["threads"].as_array().unwrap().iter();
+    for thread in threads.filter(|thread| thread["samples"]["stack"][0].is_u64()) {
+        let deltas = thread["samples"]["timeDeltas"].as_array().unwrap().iter();
+        let times: Vec<f64> = deltas
+            .scan(0.0, |at, delta| {
+                *at += delta.as_f64().unwrap();
+                Some(*at)
+            })
+            .collect();
+        assert!(times.iter().all(|at| [1000.0, 2000.0].contains(at)), "{times:?}");
+    }
     // Viewers take the range from samples: without one at its end, power tracks are cut off.
     let deltas = document["threads"].as_array().unwrap().iter().map(|thread| {
         thread["samples"]["timeDeltas"].as_array().unwrap().iter().map(|d| d.as_f64().unwrap())

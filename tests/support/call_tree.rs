@@ -2,7 +2,7 @@
 
 use energy_prof::model::{Provenance, ThreadId};
 use energy_prof::profile::{
-    CallNode, CallTree, ErrorSum, FrameRef, FunctionFrame, NodeKind, StackShare,
+    CallNode, CallTree, ErrorSum, FrameRef, FunctionFrame, Moment, NodeKind, StackShare,
 };
 use energy_prof::units::{Microjoules, Nanoseconds};
 
@@ -50,6 +50,14 @@ pub(crate) fn tree(entries: &[Entry]) -> CallTree {
         above.push(tree.nodes.len() - 1);
         tree.frames.push(frame.clone());
     }
+    // The first three quarters in the first window, the rest in the second.
+    for (share, StackShare { energy, oncpu, .. }) in tree.shares.iter().enumerate() {
+        let first = Microjoules::new(energy.get() / 4 * 3);
+        let rest = energy.checked_sub(first).unwrap();
+        tree.moments.push(Moment { window: 0, share, energy: first, oncpu: *oncpu });
+        tree.moments.push(Moment { window: 1, share, energy: rest, oncpu: Nanoseconds::ZERO });
+    }
+    tree.moments.sort_unstable();
     tree
 }
 

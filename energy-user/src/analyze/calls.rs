@@ -14,6 +14,8 @@ pub struct CallTreeOptions {
     pub filter: ThreadFilter,
     /// What stands between the root and the stacks.
     pub roots: Roots,
+    /// Whether to tell when, too.
+    pub timed: bool,
 }
 
 /// Divides a recording's energy among its threads, and that of the chosen threads among their
@@ -43,6 +45,9 @@ pub fn profile_and_call_tree<R: Recording>(
     }
     let mut profile = plan.profile(recording, options);
     let mut tree = CallTreeBuilder::new(plan.cover(options));
+    if of.timed {
+        tree = tree.timed();
+    }
     for divided in plan.divide(recording, options)? {
         let (divided, recorded) = divided?;
         recorded.add_to(&mut profile, &divided);

@@ -33,6 +33,8 @@ pub struct ThreadCharge<E> {
 /// A part of a thread's charge, at one stack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StackCharge<E> {
+    /// In which window.
+    pub window: u32,
     /// Who is charged.
     pub thread: ThreadId,
     /// At which stack; `None` where no sample is near.
@@ -97,7 +99,7 @@ impl<E: Copy> StackDivider<E> {
         for (_, mut state) in threads {
             while let Some((at, charge)) = state.waiting.pop_front() {
                 let near = state.last.is_some_and(|last| at.is_near(last));
-                state.give(charge, near, &mut self.splitter, take);
+                state.give((at, charge), near, &mut self.splitter, take);
             }
         }
     }
@@ -125,7 +127,7 @@ impl<E: Copy> StackDivider<E> {
                 break;
             }
             state.waiting.pop_front();
-            state.give(charge, last.is_some(), &mut self.splitter, take);
+            state.give((at, charge), last.is_some(), &mut self.splitter, take);
         }
     }
 
@@ -147,17 +149,18 @@ impl<E: Copy> StackDivider<E> {
                 break;
             }
             state.waiting.pop_front();
-            state.give(waiting, last.is_some(), splitter, take);
+            state.give((at, waiting), last.is_some(), splitter, take);
         }
         state.look(now, samples);
         // The later a window is, the nearer to these samples: all that are left belong to them.
-        while let Some((_, waiting)) = state.waiting.pop_front() {
+        while let Some(waiting) = state.waiting.pop_front() {
             state.give(waiting, true, splitter, take);
         }
         let energy = charge.map_or(0, |charge| charge.energy.get());
         let parts = splitter.split(energy, &state.weights).expect("samples weigh something");
         for (sample, part) in samples.iter().zip(parts) {
             take(StackCharge {
+                window: now.index,
                 thread: sample.thread,
                 stack: Some(sample.stack),
                 energy: Microjoules::new(*part),
@@ -225,7 +228,7 @@ impl<E: Copy> ThreadState<E> {
     /// none.
     fn give(
         &self,
-        charge: ThreadCharge<E>,
+        (at, charge): (Moment, ThreadCharge<E>),
         near: bool,
         splitter: &mut Splitter,
         take: &mut impl FnMut(StackCharge<E>),
@@ -233,7 +236,8 @@ impl<E: Copy> ThreadState<E> {
         let mut part_of = |stack, energy| {
             let (oncpu, samples) = (Nanoseconds::ZERO, 0);
             let thread = charge.thread;
-            take(StackCharge { thread, stack, energy, of: Some(charge), oncpu, samples });
+            let (window, of) = (at.index, Some(charge));
+            take(StackCharge { window, thread, stack, energy, of, oncpu, samples });
         };
         if !near {
             return part_of(None, charge.energy);

@@ -2,7 +2,7 @@
 //!
 //! - Stacks weigh microjoules. The format knows no joules for weights, so the column headed
 //!   "samples" is microjoules; the profile's name says so.
-//! - Stacks carry no time: all stand at the beginning of the range.
+//! - Stacks stand at the end of the window that their energy belongs to.
 //! - Power tracks, one for each domain and one for each process, are counters of category `power`,
 //!   whose samples are energy since the sample before, in picowatt-hours. The first is 0, because
 //!   the viewer has nothing to compare it with. A window of unknown energy has no sample: the
@@ -16,7 +16,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use fxprof_processed_profile::{
     CategoryColor, CategoryHandle, CpuDelta, Frame, FrameFlags, FrameInfo, GraphColor,
-    ProcessHandle, Profile, ReferenceTimestamp, SamplingInterval, ThreadHandle, Timestamp,
+    ProcessHandle, Profile, ReferenceTimestamp, SamplingInterval, StackHandle, ThreadHandle,
+    Timestamp,
 };
 
 use super::stacks::{Owner, Stacks};
@@ -155,26 +156,37 @@ impl Builder {
     fn add_stacks(&mut self, subject: &Subject<'_>) {
         let tree = subject.tree.by_function();
         let stacks = Stacks::of(&tree);
-        for node in stacks.own() {
-            let owner = stacks.owner(node);
-            let (pid, process) = owner.process.unwrap_or((0, "[all]"));
-            let handle = self.process(pid, process);
-            let thread = self.thread_of(handle, pid, process, owner);
-            let frames: Vec<FrameInfo> = stacks
-                .path(node)
-                .into_iter()
-                .map(|index| stacks.frame(index))
-                .filter(|frame| !frame.kind.is_owner())
-                .map(|frame| self.frame(&frame.name, frame.kind))
-                .collect();
-            let stack = self.profile.intern_stack_frames(thread, frames.into_iter());
-            let own = stacks.node(node);
-            let mut cpu = CpuDelta::from_nanos(own.self_oncpu.get());
-            for weight in weights(own.self_energy) {
-                self.profile.add_sample(thread, beginning(), stack, cpu, weight);
+        let windows = subject.timeline.windows();
+        let start = windows.first().map(|window| window.start).unwrap_or_default();
+        let mut interned = BTreeMap::new();
+        for moment in &tree.moments {
+            let window = windows.binary_search_by_key(&moment.window, |window| window.index);
+            let at = window.map_or(beginning(), |place| since(start, windows[place].end));
+            let node = tree.shares[moment.share].node;
+            let (thread, stack) =
+                *interned.entry(node).or_insert_with(|| self.stack(&stacks, node));
+            let mut cpu = CpuDelta::from_nanos(moment.oncpu.get());
+            for weight in weights(moment.energy) {
+                self.profile.add_sample(thread, at, stack, cpu, weight);
                 cpu = CpuDelta::ZERO;
             }
         }
+    }
+
+    /// The stack that ends in a node, and its thread.
+    fn stack(&mut self, stacks: &Stacks<'_>, node: usize) -> (ThreadHandle, Option<StackHandle>) {
+        let owner = stacks.owner(node);
+        let (pid, process) = owner.process.unwrap_or((0, "[all]"));
+        let handle = self.process(pid, process);
+        let thread = self.thread_of(handle, pid, process, owner);
+        let frames: Vec<FrameInfo> = stacks
+            .path(node)
+            .into_iter()
+            .map(|index| stacks.frame(index))
+            .filter(|frame| !frame.kind.is_owner())
+            .map(|frame| self.frame(&frame.name, frame.kind))
+            .collect();
+        (thread, self.profile.intern_stack_frames(thread, frames.into_iter()))
     }
 
     fn frame(&mut self, name: &str, kind: NodeKind) -> FrameInfo {

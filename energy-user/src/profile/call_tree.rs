@@ -133,6 +133,19 @@ pub struct StackShare {
     pub error: ErrorSum,
 }
 
+/// A part of a [`StackShare`]: what of it belongs to one window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    /// The window.
+    pub window: u32,
+    /// The share's place in [`CallTree::shares`].
+    pub share: usize,
+    /// The energy.
+    pub energy: Microjoules,
+    /// The on-CPU time of the samples there.
+    pub oncpu: Nanoseconds,
+}
+
 /// Where in the programs the energy of some threads was used.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CallTree {
@@ -142,6 +155,8 @@ pub struct CallTree {
     pub frames: Vec<FunctionFrame>,
     /// What the nodes' own figures are made of, ascending by thread.
     pub shares: Vec<StackShare>,
+    /// When, in order; none where that was not asked for.
+    pub moments: Vec<Moment>,
     /// Energy at stacks of which the recording has no frames: it was cut off before it wrote them.
     pub frameless: Microjoules,
 }

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::account::Profile;
-use super::call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, NodeKind, StackShare};
+use super::call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, Moment, NodeKind, StackShare};
 use super::name;
 use super::process::{ProcessKey, Processes};
 use super::uncertainty::{ErrorSum, StandardError};
@@ -44,6 +44,12 @@ impl CallTreeBuilder {
             used: StackUse::default(),
             charges: Vec::new(),
         }
+    }
+
+    /// The same, which also keeps when energy was used: memory for each window, thread and stack.
+    pub fn timed(mut self) -> Self {
+        self.used.times = Some(Vec::new());
+        self
     }
 
     /// Adds the next window: how its energy was divided, and where threads were sampled. Only those
@@ -90,7 +96,7 @@ impl CallTreeBuilder {
                 paths.insert(id, stack.into_iter().map(|frame| growing.code(frame)).collect());
             }
         }
-        Ok(growing.grow(self.used.entries, profile, roots, &paths))
+        Ok(growing.grow(self.used, profile, roots, &paths))
     }
 
     /// What each chosen thread is charged with over the domains, ascending by thread.
@@ -129,6 +135,8 @@ impl CallTreeBuilder {
 struct StackUse {
     places: HashMap<(ThreadId, Option<StackId>), usize>,
     entries: Vec<Entry>,
+    /// Where that is wanted, what each charge added to which entry.
+    times: Option<Vec<Moment>>,
 }
 
 /// What one thread used at one stack.
@@ -160,6 +168,9 @@ impl StackUse {
         entry.energy += energy;
         entry.oncpu += oncpu;
         entry.samples += u64::from(charge.samples);
+        if let Some(times) = &mut self.times {
+            times.push(Moment { window: charge.window, share: place, energy, oncpu });
+        }
         if let Some(of) = charge.of.filter(|of| of.energy > Microjoules::ZERO) {
             let part = energy.joules().get() / of.energy.joules().get();
             entry.error.extend(of.error.scaled(part));
@@ -195,7 +206,7 @@ impl Growing {
     /// Puts all that was used into the tree.
     fn grow(
         mut self,
-        mut entries: Vec<Entry>,
+        used: StackUse,
         profile: &Profile,
         roots: Roots,
         paths: &HashMap<StackId, Vec<FrameRef>>,
@@ -204,8 +215,18 @@ impl Growing {
         self.sprout(None, root);
         let processes = Processes::new(&profile.threads);
         // The same recording gives the same tree, in whatever order its samples came.
-        entries.sort_unstable_by_key(|entry| (entry.thread, entry.stack));
-        for entry in entries {
+        let mut entries: Vec<(usize, Entry)> = used.entries.into_iter().enumerate().collect();
+        entries.sort_unstable_by_key(|(_, entry)| (entry.thread, entry.stack));
+        if let Some(mut moments) = used.times {
+            let mut became = vec![0; entries.len()];
+            entries.iter().enumerate().for_each(|(share, (place, _))| became[*place] = share);
+            for moment in &mut moments {
+                moment.share = became[moment.share];
+            }
+            moments.sort_unstable();
+            self.tree.moments = moments;
+        }
+        for (_, entry) in entries {
             let info = profile.threads.get(&entry.thread).map(|account| &account.info);
             let owner = self.owner(entry.thread, info, &processes, roots);
             let path = entry.stack.map(|stack| paths.get(&stack).map_or(&[][..], Vec::as_slice));

@@ -28,7 +28,7 @@ mod uncertainty;
 mod view;
 
 pub use account::{Charge, DomainAccount, Method, Profile, ProfileBuilder, Span, ThreadAccount};
-pub use call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, NodeKind, StackShare};
+pub use call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, Moment, NodeKind, StackShare};
 pub use call_tree_builder::{CallTreeBuilder, Roots};
 pub use code_view::{CodeView, CodeViewOptions, CodeViewRow};
 pub use cut_short::CutShort;

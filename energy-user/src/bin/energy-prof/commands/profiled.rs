@@ -36,6 +36,15 @@ impl Profiled {
         part: &PartArguments,
         stacks: StacksAre,
     ) -> anyhow::Result<Self> {
+        Self::read_timed(path, part, stacks, false)
+    }
+
+    fn read_timed(
+        path: &Path,
+        part: &PartArguments,
+        stacks: StacksAre,
+        timed: bool,
+    ) -> anyhow::Result<Self> {
         let trace = TraceReader::open(path)?;
         let choices = choices(part);
         let whose = CallTreeOptions {
@@ -50,6 +59,7 @@ impl Profiled {
                 (_, true) => Roots::Cgroups,
                 _ => Roots::Processes,
             },
+            timed,
         };
         let (profile, tree) = match profile_and_call_tree(&trace, &choices, &whose) {
             Err(AnalyzeError::NoStacks) if stacks == StacksAre::Welcome => {
@@ -67,7 +77,7 @@ impl Profiled {
         part: &PartArguments,
         stacks: StacksAre,
     ) -> anyhow::Result<Self> {
-        let read = Self::read(path, part, stacks)?;
+        let read = Self::read_timed(path, part, stacks, true)?;
         let trace = TraceReader::open(path)?;
         let mut timeline = Timeline::new(trace.windows()?, trace.energy()?, &read.profile);
         attribute(&trace, &choices(part), |charges| {

@@ -6,7 +6,7 @@ use std::path::Path;
 use energy_prof::analyze::{
     AnalyzeError, AnalyzeOptions, CallTreeOptions, analyze, profile_and_call_tree,
 };
-use energy_prof::profile::{CallTree, GroupBy, Profile, Roots, Scope, ThreadFilter};
+use energy_prof::profile::{CallTree, GroupBy, Profile, Scope, ThreadFilter};
 use energy_prof::report::{
     CodeSubject, ReportOptions, code_json, code_text, function_json, function_text, json, text,
 };
@@ -73,7 +73,7 @@ impl Code {
             comms: threads.comm.clone(),
             scope: if arguments.all { Scope::All } else { Scope::Targets },
         };
-        let of = CallTreeOptions { filter, roots: Roots::default() };
+        let of = CallTreeOptions { filter, ..CallTreeOptions::default() };
         let trace = TraceReader::open(&arguments.trace)?;
         let (profile, tree) =
             profile_and_call_tree(&trace, choices, &of).map_err(unwrap_trace_error)?;
