@@ -1,5 +1,6 @@
 //! Callers: found by frame pointers where programs keep them, and by their unwind tables elsewhere.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,6 +9,7 @@ use energy_prof::trace::TraceReader;
 
 use crate::support::energy_prof::{Place, energy_prof};
 use crate::support::outcome::Outcome;
+use crate::support::skip::skip;
 
 /// Works for a second of CPU time, mostly in `innermost`, and a good part in the kernel.
 const CHAIN: &str = r#"
@@ -35,22 +37,30 @@ int main(void) {
 }
 "#;
 
-fn compiled(directory: &Path, options: &[&str]) -> PathBuf {
+/// `None` where there is no compiler, as in the guests of `cargo xtask vm`.
+fn compiled(directory: &Path, options: &[&str]) -> Option<PathBuf> {
     let (source, program) = (directory.join("chain.c"), directory.join("chain"));
     std::fs::write(&source, CHAIN).unwrap();
     let mut gcc = Command::new("gcc");
     gcc.args(["-O2", "-fno-optimize-sibling-calls"]).args(options);
-    assert!(gcc.arg("-o").arg(&program).arg(&source).status().unwrap().success());
-    program
+    match gcc.arg("-o").arg(&program).arg(&source).status() {
+        Ok(status) => assert!(status.success()),
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            skip("there is no gcc");
+            return None;
+        }
+    }
+    Some(program)
 }
 
 /// The stacks of a recording of the program built so.
-fn stacks(building: &[&str], call_graph: &str) -> Vec<Stack> {
+fn stacks(building: &[&str], call_graph: &str) -> Option<Vec<Stack>> {
     let place = Place::new();
-    let program = compiled(place.root(), building);
+    let program = compiled(place.root(), building)?;
     let options = ["-q", "-F", "499", "--call-graph", call_graph];
     place.recorded(&options, &["--", program.to_str().unwrap()]);
-    all_stacks(&place.reader())
+    Some(all_stacks(&place.reader()))
 }
 
 fn all_stacks(reader: &TraceReader) -> Vec<Stack> {
@@ -69,15 +79,15 @@ fn has_chain(stack: &Stack) -> bool {
 
 #[test]
 fn frame_pointers_lead_to_the_callers_of_programs_that_keep_them() {
-    let stacks = stacks(&["-fno-omit-frame-pointer"], "fp");
+    let Some(stacks) = stacks(&["-fno-omit-frame-pointer"], "fp") else { return };
     assert!(stacks.iter().any(has_chain), "{stacks:#?}");
 }
 
 #[test]
 fn unwind_tables_lead_to_the_callers_of_programs_without_frame_pointers() {
-    let without = stacks(&["-fomit-frame-pointer"], "fp");
+    let Some(without) = stacks(&["-fomit-frame-pointer"], "fp") else { return };
     assert!(!without.iter().any(has_chain), "{without:#?}");
-    let stacks = stacks(&["-fomit-frame-pointer"], "dwarf");
+    let stacks = stacks(&["-fomit-frame-pointer"], "dwarf").unwrap();
     let innermost: Vec<&Stack> =
         stacks.iter().filter(|stack| names(stack).contains(&"innermost")).collect();
     assert!(innermost.len() >= 3, "{stacks:#?}");
@@ -93,7 +103,7 @@ fn unwind_tables_lead_to_the_callers_of_programs_without_frame_pointers() {
 #[test]
 fn a_copy_that_is_too_short_cuts_stacks_and_says_so() {
     let place = Place::new();
-    let program = compiled(place.root(), &["-fomit-frame-pointer"]);
+    let Some(program) = compiled(place.root(), &["-fomit-frame-pointer"]) else { return };
     let options = ["-q", "-F", "499", "--call-graph", "dwarf,2048"];
     place.recorded(&options, &["--", program.to_str().unwrap()]);
     let stacks = all_stacks(&place.reader());
