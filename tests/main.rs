@@ -15,6 +15,8 @@ mod sources;
 mod stack_division;
 mod symbols;
 mod trace;
+mod trace_damage;
+mod trace_place;
 mod trace_stacks;
 
 mod support {
@@ -27,6 +29,7 @@ mod support {
     pub(crate) mod nobody;
     pub(crate) mod outcome;
     pub(crate) mod protobuf;
+    pub(crate) mod recorded_seconds;
     pub(crate) mod sampled;
     pub(crate) mod skip;
     pub(crate) mod small_trace;
