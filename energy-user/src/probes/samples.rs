@@ -1,6 +1,6 @@
 //! Decoding samples of stacks. Lengths are checked.
 
-use energy_ebpf::sample::SampleHeader;
+use energy_ebpf::sample::{FRAMES, SampleHeader};
 use energy_ebpf::switch_log::{key_address, key_tid};
 
 use crate::units::MonotonicTime;
@@ -22,6 +22,13 @@ pub struct StackSampled {
     pub kernel: Vec<u64>,
     /// Addresses in the program, the innermost first.
     pub user: Vec<u64>,
+}
+
+impl StackSampled {
+    /// Whether the program's stack may go on beyond what the kernel copies of it.
+    pub const fn user_is_cut(&self) -> bool {
+        self.user.len() >= FRAMES
+    }
 }
 
 /// Decodes one record; `None` for one that is shorter than it says.

@@ -106,8 +106,8 @@ impl AddressSpaces {
 
     fn read_maps(&mut self, tgid: u32) {
         let Ok(maps) = fs::read_to_string(format!("/proc/{tgid}/maps")) else { return };
-        for (start, end, offset, path) in maps.lines().filter_map(executable) {
-            let object = self.objects.find(tgid, path, None);
+        for Executable { start, end, offset, inode, path } in maps.lines().filter_map(executable) {
+            let object = self.objects.find_mapped(tgid, path, inode);
             if let Some(space) = self.spaces.get_mut(&tgid) {
                 insert(space, start, Mapping { end, offset, object });
             }
@@ -136,17 +136,30 @@ fn insert(space: &mut Space, start: u64, mapping: Mapping) {
     space.insert(start, mapping);
 }
 
-/// An executable mapping in a line of `/proc/PID/maps`: start, end, offset, path.
-fn executable(line: &str) -> Option<(u64, u64, u64, &str)> {
+/// An executable mapping in `/proc/PID/maps`.
+#[derive(Debug, PartialEq, Eq)]
+struct Executable<'a> {
+    start: u64,
+    end: u64,
+    offset: u64,
+    inode: u64,
+    path: &'a str,
+}
+
+fn executable(line: &str) -> Option<Executable<'_>> {
     let mut fields = line.splitn(6, ' ');
     let (start, end) = fields.next()?.split_once('-')?;
     if !fields.next()?.contains('x') {
         return None;
     }
     let hexadecimal = |text: &str| u64::from_str_radix(text, 16).ok();
-    let offset = hexadecimal(fields.next()?)?;
-    let path = fields.nth(2).unwrap_or_default().trim_start();
-    Some((hexadecimal(start)?, hexadecimal(end)?, offset, path))
+    Some(Executable {
+        start: hexadecimal(start)?,
+        end: hexadecimal(end)?,
+        offset: hexadecimal(fields.next()?)?,
+        inode: fields.nth(1)?.parse().ok()?,
+        path: fields.next().unwrap_or_default().trim_start(),
+    })
 }
 
 #[cfg(test)]
@@ -175,10 +188,17 @@ mod tests {
         let line = "7f0000001000-7f0000002000 r-xp 00001000 fe:00 1234      /usr/lib/a file.so";
         assert_eq!(
             executable(line),
-            Some((0x7f00_0000_1000, 0x7f00_0000_2000, 0x1000, "/usr/lib/a file.so"))
+            Some(Executable {
+                start: 0x7f00_0000_1000,
+                end: 0x7f00_0000_2000,
+                offset: 0x1000,
+                inode: 1234,
+                path: "/usr/lib/a file.so",
+            })
         );
         assert_eq!(executable("1000-2000 rw-p 0 00:00 0 [heap]"), None);
-        assert_eq!(executable("1000-2000 r-xp 0 00:00 0"), Some((0x1000, 0x2000, 0, "")));
+        let anonymous = executable("1000-2000 r-xp 0 00:00 0").unwrap();
+        assert_eq!((anonymous.inode, anonymous.path), (0, ""));
         assert_eq!(executable("nonsense"), None);
     }
 

@@ -357,6 +357,9 @@ impl Stacks {
                 break;
             }
         }
+        if sample.user_is_cut() && places.last() != Some(&Place::Nowhere) {
+            places.push(Place::Nowhere);
+        }
         places.reverse();
         let kernel = sample.kernel.iter().enumerate().map(called).rev();
         places.extend(kernel.map(Place::Kernel));
