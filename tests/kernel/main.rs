@@ -9,6 +9,8 @@ mod call_graph;
 mod cli;
 mod crash;
 mod faults;
+mod function_names;
+mod functions;
 mod identity;
 mod log;
 mod privileges;
@@ -21,6 +23,7 @@ mod support {
     pub(crate) mod busy;
     pub(crate) mod divided;
     pub(crate) mod energy_prof;
+    pub(crate) mod functions;
     pub(crate) mod load;
     pub(crate) mod nobody;
     pub(crate) mod outcome;
@@ -29,4 +32,5 @@ mod support {
     pub(crate) mod simulator;
     pub(crate) mod skip;
     pub(crate) mod working_thread;
+    pub(crate) mod workload;
 }

@@ -12,7 +12,7 @@ use log::debug;
 use nix::unistd::geteuid;
 
 use super::events::decode;
-use super::mappings::{Mapped, MappingEvents};
+use super::mappings::{CodeEvent, MappingEvents};
 use super::samples::{self, StackSampled};
 use super::sampling::{self, CallGraph, SampledProcesses, Sampling, SamplingEvent};
 use super::switches::SwitchLog;
@@ -198,8 +198,9 @@ impl Probes {
         }
     }
 
-    /// Hands every executable mapping made since the last call to `each`; none without sampling.
-    pub fn read_mappings(&mut self, each: impl FnMut(Mapped)) {
+    /// Hands all that has become of processes' code since the last call to `each`, in order on each
+    /// CPU; nothing without sampling.
+    pub fn read_code_events(&mut self, each: impl FnMut(CodeEvent)) {
         if let Some(stacks) = &mut self.stacks {
             stacks.mappings.read(each);
         }

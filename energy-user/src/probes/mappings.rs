@@ -1,5 +1,7 @@
-//! Executable mappings of all processes as they are made, so that an address can be named after its
-//! process is gone: `PERF_RECORD_MMAP2` of a dummy event on every CPU.
+//! Executable mappings of all processes as they are made, and the forks and execs that decide whose
+//! they are, so that an address can be named after its process is gone: `PERF_RECORD_MMAP2`, `FORK`
+//! and `COMM` of a dummy event on every CPU. Their order matters: the kernel maps a new program before
+//! any tracepoint tells of its exec.
 //! Reference: Linux v6.12, include/uapi/linux/perf_event.h.
 
 use std::fmt::Write;
@@ -12,8 +14,38 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use perf_event_open_sys::bindings as sys;
 
-/// Pages of a CPU's ring, a power of two: 128 KiB, about a thousand mappings between two readings.
-const PAGES: usize = 32;
+use crate::units::MonotonicTime;
+
+/// Pages of a CPU's ring, a power of two: 256 KiB, about two thousand records between two readings.
+const PAGES: usize = 64;
+
+/// What has become of a process's code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeEvent {
+    /// When.
+    pub at: MonotonicTime,
+    /// What.
+    pub change: CodeChange,
+}
+
+/// Changes of a process's code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CodeChange {
+    /// It has mapped a file or memory to run it.
+    Mapped(Mapped),
+    /// It was made from another, with all that had mapped.
+    Forked {
+        /// The other.
+        parent: u32,
+        /// The process.
+        tgid: u32,
+    },
+    /// It becomes another program: nothing of the old one is mapped any longer.
+    Exec {
+        /// The process.
+        tgid: u32,
+    },
+}
 
 /// Code that a process has mapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,18 +77,17 @@ impl MappingEvents {
         Ok(Self { rings, lost: 0 })
     }
 
-    /// Hands every mapping made since the last call to `each`.
-    pub(super) fn read(&mut self, mut each: impl FnMut(Mapped)) {
+    /// Hands everything since the last call to `each`, in order on each CPU.
+    pub(super) fn read(&mut self, mut each: impl FnMut(CodeEvent)) {
         let lost = &mut self.lost;
         for ring in &self.rings {
             ring.read(|kind, misc, body| match kind {
-                sys::PERF_RECORD_MMAP2 => {
-                    if let Some(mapped) = decode(misc, body) {
-                        each(mapped);
+                sys::PERF_RECORD_LOST => *lost += word(body, 8).unwrap_or(1),
+                kind => {
+                    if let Some(event) = decode(kind, misc, body) {
+                        each(event);
                     }
                 }
-                sys::PERF_RECORD_LOST => *lost += word(body, 8).unwrap_or(1),
-                _ => {}
             });
         }
     }
@@ -88,6 +119,14 @@ impl Ring {
         attributes.set_mmap(1);
         attributes.set_mmap2(1);
         attributes.set_build_id(1);
+        attributes.set_task(1);
+        attributes.set_comm(1);
+        attributes.set_comm_exec(1);
+        // Each record ends in its time.
+        attributes.sample_type = u64::from(sys::PERF_SAMPLE_TIME);
+        attributes.set_sample_id_all(1);
+        attributes.set_use_clockid(1);
+        attributes.clockid = libc::CLOCK_MONOTONIC;
         let cpu = i32::try_from(cpu).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         let flags = u64::from(sys::PERF_FLAG_FD_CLOEXEC);
         // SAFETY: the attributes outlive the call, and their size is said in them.
@@ -169,9 +208,28 @@ fn word(body: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_ne_bytes(body.get(at..at + 8)?.try_into().ok()?))
 }
 
-/// A mapping from a record's body: `pid, tid, addr, len, pgoff, (build id | device and inode), prot,
-/// flags, filename`.
-fn decode(misc: u16, body: &[u8]) -> Option<Mapped> {
+/// A record, from its body.
+fn decode(kind: u32, misc: u16, body: &[u8]) -> Option<CodeEvent> {
+    let (body, at) = body.split_last_chunk::<8>()?;
+    let small = |at: usize| Some(u32::from_ne_bytes(body.get(at..at + 4)?.try_into().ok()?));
+    let change = match kind {
+        sys::PERF_RECORD_MMAP2 => CodeChange::Mapped(mapped(misc, body)?),
+        // `pid, ppid, tid, ptid, time`; a thread's process is its parent's.
+        sys::PERF_RECORD_FORK => {
+            let (tgid, parent) = (small(0)?, small(4)?);
+            (tgid != parent).then_some(CodeChange::Forked { parent, tgid })?
+        }
+        // `pid, tid, comm`
+        sys::PERF_RECORD_COMM if u32::from(misc) & sys::PERF_RECORD_MISC_COMM_EXEC != 0 => {
+            CodeChange::Exec { tgid: small(0)? }
+        }
+        _ => return None,
+    };
+    Some(CodeEvent { at: MonotonicTime::from_nanos(u64::from_ne_bytes(*at)), change })
+}
+
+/// `pid, tid, addr, len, pgoff, (build id | device and inode), prot, flags, filename`
+fn mapped(misc: u16, body: &[u8]) -> Option<Mapped> {
     const PROT_EXEC: u32 = 4;
     let small = |at: usize| Some(u32::from_ne_bytes(body.get(at..at + 4)?.try_into().ok()?));
     let start = word(body, 8)?;
@@ -204,8 +262,30 @@ fn hexadecimal(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    /// A record's body of these 32-bit words, that ends in its time.
+    fn body(words: &[u32], at: u64) -> Vec<u8> {
+        let words = words.iter().flat_map(|word| word.to_ne_bytes());
+        words.chain(at.to_ne_bytes()).collect()
+    }
+
     #[test]
-    fn a_short_record_is_none() {
-        assert_eq!(decode(0, &[0; 40]), None);
+    fn a_record_too_short_for_its_kind_is_none() {
+        for kind in [sys::PERF_RECORD_MMAP2, sys::PERF_RECORD_FORK] {
+            assert_eq!(decode(kind, 0, &[0; 7]), None);
+            assert_eq!(decode(kind, 0, &[0; 11]), None);
+        }
+        assert_eq!(decode(sys::PERF_RECORD_MMAP2, 0, &[0; 40]), None);
+    }
+
+    #[test]
+    fn forks_of_processes_and_execs_are_told_and_threads_and_names_are_not() {
+        let fork = |tgid| decode(sys::PERF_RECORD_FORK, 0, &body(&[tgid, 7, tgid, 7, 0, 0], 99));
+        let change = CodeChange::Forked { parent: 7, tgid: 8 };
+        assert_eq!(fork(8), Some(CodeEvent { at: MonotonicTime::from_nanos(99), change }));
+        assert_eq!(fork(7), None);
+        let comm = |misc| decode(sys::PERF_RECORD_COMM, misc, &body(&[8, 8, 0, 0], 99));
+        let exec = u16::try_from(sys::PERF_RECORD_MISC_COMM_EXEC).unwrap();
+        assert_eq!(comm(exec).map(|event| event.change), Some(CodeChange::Exec { tgid: 8 }));
+        assert_eq!(comm(0), None);
     }
 }

@@ -23,7 +23,7 @@ pub use attach::{AttachOptions, Probes, RunStatistics};
 pub use clock::{monotonic_now, suspended, wall_now};
 pub use events::{TaskChange, TaskEvent};
 pub use launch::{Account, command};
-pub use mappings::Mapped;
+pub use mappings::{CodeChange, CodeEvent, Mapped};
 pub use samples::{StackCopy, StackSampled, UserStack};
 pub use sampling::{CallGraph, SampledProcesses, Sampling, SamplingEvent};
 pub use support::{BpfSupport, sees_host_pids};

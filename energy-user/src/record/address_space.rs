@@ -7,11 +7,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::objects::{ObjectId, Objects};
-use crate::probes::{Mapped, StackCopy};
+use crate::probes::{CodeChange, Mapped, StackCopy};
 use crate::symbols::{UnwindCache, UnwindInfo, UnwindStart, Unwinder};
 
-/// Frames of an unwound stack at most, as many as the kernel follows by frame pointers.
-const MOST_FRAMES: usize = 127;
+/// Frames of a program's stack at most: as many as the kernel follows by frame pointers.
+pub(super) const MOST_FRAMES: usize = 127;
 
 /// What an address is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,27 +67,38 @@ pub(super) struct AddressSpaces {
 }
 
 impl AddressSpaces {
-    /// Takes note of a mapping. Only those of processes that are followed, or have been sampled,
-    /// are kept: the others are read from `/proc` if they are sampled one day.
-    pub(super) fn add(&mut self, mapped: &Mapped) {
+    /// Takes note of what has become of a process's code. Programs of processes for which that `is_wanted`
+    /// are followed from their exec on; all others are read from `/proc` if they are sampled one day.
+    pub(super) fn apply(&mut self, change: &CodeChange, is_wanted: impl Fn(u32) -> bool) {
+        match change {
+            CodeChange::Mapped(mapped) => self.add(mapped),
+            CodeChange::Forked { parent, tgid } => self.fork(*parent, *tgid),
+            CodeChange::Exec { tgid } if is_wanted(*tgid) => {
+                self.spaces.insert(*tgid, Space::default());
+            }
+            CodeChange::Exec { tgid } => self.forget(*tgid),
+        }
+    }
+
+    /// Opens a process's program while it is there.
+    pub(super) fn hold_program(&mut self, tgid: u32) {
+        self.objects.hold_program(tgid);
+    }
+
+    fn add(&mut self, mapped: &Mapped) {
         let Some(space) = self.spaces.get_mut(&mapped.tgid) else { return };
         let object = self.objects.find(mapped.tgid, &mapped.path, mapped.build_id.clone());
         space.insert(mapped.start, Mapping { end: mapped.end, offset: mapped.offset, object });
     }
 
-    /// Follows a process from its beginning: with its parent's mappings.
-    pub(super) fn fork(&mut self, parent: u32, child: u32) {
+    fn fork(&mut self, parent: u32, child: u32) {
         if let Some(space) = self.spaces.get(&parent) {
             let mappings = space.mappings.clone();
             self.spaces.insert(child, Space { mappings, unwinder: None });
+        } else {
+            // Whoever had this id before is gone.
+            self.forget(child);
         }
-    }
-
-    /// Follows a process that has become another program: its old mappings are gone. Its new ones
-    /// are told by the kernel, and must be [`Self::add`]ed after this.
-    pub(super) fn exec(&mut self, tgid: u32) {
-        self.objects.hold_program(tgid);
-        self.spaces.insert(tgid, Space::default());
     }
 
     /// Forgets a process.
@@ -115,7 +126,7 @@ impl AddressSpaces {
             return Vec::new();
         }
         self.know(tgid);
-        let Self { spaces, objects, unwind_info, unwind_cache } = self;
+        let Self { spaces, objects, unwind_info, unwind_cache, .. } = self;
         let Some(space) = spaces.get_mut(&tgid) else { return Vec::new() };
         let unwinder = space.unwinder.get_or_insert_with(|| {
             let mut unwinder = Unwinder::default();
@@ -159,8 +170,8 @@ impl AddressSpaces {
 
     fn read_maps(&mut self, tgid: u32) {
         let Ok(maps) = fs::read_to_string(format!("/proc/{tgid}/maps")) else { return };
-        for (start, end, offset, path) in maps.lines().filter_map(executable) {
-            let object = self.objects.find(tgid, path, None);
+        for Executable { start, end, offset, inode, path } in maps.lines().filter_map(executable) {
+            let object = self.objects.find_mapped(tgid, path, inode);
             if let Some(space) = self.spaces.get_mut(&tgid) {
                 space.insert(start, Mapping { end, offset, object });
             }
@@ -189,17 +200,30 @@ fn insert(space: &mut Mappings, start: u64, mapping: Mapping) {
     space.insert(start, mapping);
 }
 
-/// An executable mapping in a line of `/proc/PID/maps`: start, end, offset, path.
-fn executable(line: &str) -> Option<(u64, u64, u64, &str)> {
+/// An executable mapping in `/proc/PID/maps`.
+#[derive(Debug, PartialEq, Eq)]
+struct Executable<'a> {
+    start: u64,
+    end: u64,
+    offset: u64,
+    inode: u64,
+    path: &'a str,
+}
+
+fn executable(line: &str) -> Option<Executable<'_>> {
     let mut fields = line.splitn(6, ' ');
     let (start, end) = fields.next()?.split_once('-')?;
     if !fields.next()?.contains('x') {
         return None;
     }
     let hexadecimal = |text: &str| u64::from_str_radix(text, 16).ok();
-    let offset = hexadecimal(fields.next()?)?;
-    let path = fields.nth(2).unwrap_or_default().trim_start();
-    Some((hexadecimal(start)?, hexadecimal(end)?, offset, path))
+    Some(Executable {
+        start: hexadecimal(start)?,
+        end: hexadecimal(end)?,
+        offset: hexadecimal(fields.next()?)?,
+        inode: fields.nth(1)?.parse().ok()?,
+        path: fields.next().unwrap_or_default().trim_start(),
+    })
 }
 
 #[cfg(test)]
@@ -228,10 +252,17 @@ mod tests {
         let line = "7f0000001000-7f0000002000 r-xp 00001000 fe:00 1234      /usr/lib/a file.so";
         assert_eq!(
             executable(line),
-            Some((0x7f00_0000_1000, 0x7f00_0000_2000, 0x1000, "/usr/lib/a file.so"))
+            Some(Executable {
+                start: 0x7f00_0000_1000,
+                end: 0x7f00_0000_2000,
+                offset: 0x1000,
+                inode: 1234,
+                path: "/usr/lib/a file.so",
+            })
         );
         assert_eq!(executable("1000-2000 rw-p 0 00:00 0 [heap]"), None);
-        assert_eq!(executable("1000-2000 r-xp 0 00:00 0"), Some((0x1000, 0x2000, 0, "")));
+        let anonymous = executable("1000-2000 r-xp 0 00:00 0").unwrap();
+        assert_eq!((anonymous.inode, anonymous.path), (0, ""));
         assert_eq!(executable("nonsense"), None);
     }
 

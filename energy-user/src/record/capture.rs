@@ -6,14 +6,14 @@ use std::os::fd::OwnedFd;
 use tokio::io::unix::AsyncFd;
 
 use super::RecordError;
-use super::address_space::{AddressSpaces, Place};
+use super::address_space::{AddressSpaces, MOST_FRAMES, Place};
 use super::naming::{Unnamed, unnamed};
 use super::residency::ResidencyBook;
 use super::sample_book::SampleBook;
 use super::tasks::Tasks;
 use super::ticker::poll;
 use crate::model::{Grid, Residency, Stack, StackId, StackSample, ThreadId};
-use crate::probes::{CpuState, Probes, StackSampled, TaskChange, TaskEvent, UserStack};
+use crate::probes::{CodeEvent, CpuState, Probes, StackSampled, TaskChange, TaskEvent, UserStack};
 use crate::units::{MonotonicTime, Nanoseconds};
 
 /// A switch is written down some nanoseconds after its time was read, or milliseconds where a
@@ -47,6 +47,8 @@ struct Stacks {
     grid: Grid,
     samples: SampleBook,
     spaces: AddressSpaces,
+    /// What has become of code since the last sample, in order.
+    code: Vec<CodeEvent>,
     /// Processes that have exited; their last samples may still be read.
     exited: Vec<(MonotonicTime, u32)>,
     late_samples: u64,
@@ -210,15 +212,29 @@ impl Capture {
         states
     }
 
-    /// Takes the samples that have come. After [`Self::catch_up`]: mappings belong to the program
-    /// that a process has become by then.
+    /// Takes the samples that have come, each as its process's code was at its time. After
+    /// [`Self::catch_up`], which tells who is wanted.
     fn read_samples(&mut self) {
-        let Some(stacks) = &mut self.stacks else { return };
-        self.probes.read_mappings(|mapped| stacks.spaces.add(&mapped));
-        while let Some(sample) = self.probes.next_sample() {
-            if sample.at >= self.start {
-                let charged_to = self.book.charged_to(sample.cpu);
-                stacks.take(&sample, self.start, charged_to);
+        let Self { probes, tasks, book, start, stacks: Some(stacks), .. } = self else { return };
+        let mut samples: Vec<StackSampled> = std::iter::from_fn(|| probes.next_sample()).collect();
+        samples.sort_by_key(|sample| sample.at);
+        // After the samples, so that nothing is missing that was before them.
+        probes.read_code_events(|event| stacks.code.push(event));
+        stacks.code.sort_by_key(|event| event.at);
+        let mut code = std::mem::take(&mut stacks.code).into_iter().peekable();
+        let is_wanted = |tgid| tasks.is_sampled(tgid);
+        for sample in samples.iter().filter(|sample| sample.at >= *start) {
+            while let Some(event) = code.next_if(|event| event.at <= sample.at) {
+                stacks.spaces.apply(&event.change, is_wanted);
+            }
+            stacks.take(sample, *start, book.charged_to(sample.cpu));
+        }
+        // What is left may come before samples of the next reading: of a quiet machine, all of it.
+        let last = samples.last().map(|sample| sample.at);
+        for event in code {
+            match last {
+                Some(_) => stacks.code.push(event),
+                None => stacks.spaces.apply(&event.change, is_wanted),
             }
         }
     }
@@ -311,6 +327,7 @@ impl Stacks {
             grid,
             samples: SampleBook::default(),
             spaces: AddressSpaces::default(),
+            code: Vec::new(),
             exited: Vec::new(),
             late_samples: 0,
         }
@@ -319,11 +336,12 @@ impl Stacks {
     /// Follows what becomes of processes, as far as their code is concerned.
     fn follow(&mut self, event: &TaskEvent, tasks: &Tasks) {
         match event.change {
-            TaskChange::Fork { tid, tgid, parent_tgid, .. } if tid == tgid => {
+            TaskChange::Fork { tid, tgid, .. } if tid == tgid => {
                 self.exited.retain(|(_, gone)| *gone != tgid);
-                self.spaces.fork(parent_tgid, tgid);
             }
-            TaskChange::Exec { tgid, .. } if tasks.is_sampled(tgid) => self.spaces.exec(tgid),
+            TaskChange::Exec { tgid, .. } if tasks.is_sampled(tgid) => {
+                self.spaces.hold_program(tgid);
+            }
             TaskChange::Exit { tid, tgid, .. } if tid == tgid => {
                 self.exited.push((event.at, tgid));
             }
@@ -360,6 +378,10 @@ impl Stacks {
             if place == Place::Nowhere {
                 break;
             }
+        }
+        // The rest of a stack that is deeper than what is followed.
+        if user.len() >= MOST_FRAMES && places.last() != Some(&Place::Nowhere) {
+            places.push(Place::Nowhere);
         }
         places.reverse();
         let kernel = sample.kernel.iter().enumerate().map(called).rev();

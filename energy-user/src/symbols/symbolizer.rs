@@ -139,6 +139,11 @@ impl Symbolizer {
             // Something else that can be run, such as a Windows program: no names, nothing wrong.
             return Ok((None, vec![None; offsets.len()]));
         };
+        if let (Some(mapped), Some(found)) = (&object.build_id, &elf.build_id)
+            && mapped != found
+        {
+            return Err(format!("another file has its path now ({})", path.display()));
+        }
         let believed = |place: &Place| {
             // A symbol without a size would reach to the next one over anything between, such as
             // `_init` over all of the linkage table.
