@@ -79,6 +79,10 @@ fn targets_exclude_each_other() {
         let refusal = Outcome::of(energy_prof().arg("record").args(arguments));
         refusal.refused(2, &["--"]);
     }
+    for target in [&["-a"][..], &["-p", "1"]] {
+        let refusal = Outcome::of(energy_prof().args(["record", "--jit"]).args(target));
+        refusal.refused(2, &["--jit", "record --jit -- CMD…"]);
+    }
     outcome(&["stat"]).refused(2, &["<CMD>"]);
     outcome(&["stat", "-r", "0", "--", "true"]).refused(2, &["--repeat", "1..=10000"]);
 }

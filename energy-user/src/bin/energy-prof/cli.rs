@@ -153,6 +153,7 @@ pub(crate) enum SourceChoice {
 
 #[derive(Debug, Args)]
 #[command(override_usage = "energy-prof record [OPTIONS] <-p PID,… | -a | -- CMD…>")]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct RecordArguments {
     #[command(flatten)]
     pub(crate) target: TargetArguments,
@@ -169,6 +170,10 @@ pub(crate) struct RecordArguments {
     /// Sample no stacks: no functions, and no CPU is woken to be sampled
     #[arg(long, conflicts_with = "frequency", help_heading = "Measuring")]
     pub(crate) no_stacks: bool,
+    /// Have Node.js, Python, Java and .NET in the command write down their functions' names, by way
+    /// of variables in its environment
+    #[arg(long, conflicts_with = "no_stacks", help_heading = "Measuring")]
+    pub(crate) jit: bool,
     /// Where the trace goes: a directory; an older trace there is kept as DIR.old
     #[arg(
         short,
@@ -318,9 +323,19 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     })
 }
 
-/// Refuses what clap cannot: a choice of threads where rows are threads already.
+/// Refuses what clap cannot: a choice of threads where rows are threads already, and variables for
+/// what runs already.
 fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
     match &arguments.command {
+        Command::Record(RecordArguments { jit: true, target, .. })
+            if target.all || !target.pid.is_empty() =>
+        {
+            Err(Arguments::command().error(
+                clap::error::ErrorKind::ArgumentConflict,
+                "--jit sets variables of a command that is launched: give it as `record --jit -- \
+                 CMD…`; what runs already must have been started with them (docs/symbols.md)",
+            ))
+        }
         Command::Report(ReportArguments {
             by: ReportBy::Threads(_), function: None, threads, ..
         }) if threads.is_given() => Err(Arguments::command().error(
