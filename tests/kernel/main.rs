@@ -9,6 +9,7 @@ mod cli;
 mod crash;
 mod faults;
 mod identity;
+mod jit;
 mod log;
 mod privileges;
 mod residency;

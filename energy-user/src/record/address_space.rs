@@ -4,8 +4,8 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::path::PathBuf;
 
+use super::made_code::MadeCode;
 use super::objects::{ObjectId, Objects};
 use crate::probes::Mapped;
 
@@ -43,6 +43,7 @@ type Space = BTreeMap<u64, Mapping>;
 pub(super) struct AddressSpaces {
     spaces: HashMap<u32, Space>,
     objects: Objects,
+    made: MadeCode,
 }
 
 impl AddressSpaces {
@@ -50,12 +51,16 @@ impl AddressSpaces {
     /// are kept: the others are read from `/proc` if they are sampled one day.
     pub(super) fn add(&mut self, mapped: &Mapped) {
         let Some(space) = self.spaces.get_mut(&mapped.tgid) else { return };
+        if self.made.mapped(mapped.tgid, &mapped.path) {
+            return;
+        }
         let object = self.objects.find(mapped.tgid, &mapped.path, mapped.build_id.clone());
         insert(space, mapped.start, Mapping { end: mapped.end, offset: mapped.offset, object });
     }
 
     /// Follows a process from its beginning: with its parent's mappings.
     pub(super) fn fork(&mut self, parent: u32, child: u32) {
+        self.made.fork(parent, child);
         if let Some(space) = self.spaces.get(&parent).cloned() {
             self.spaces.insert(child, space);
         }
@@ -63,9 +68,15 @@ impl AddressSpaces {
 
     /// Follows a process that has become another program: its old mappings are gone. Its new ones
     /// are told by the kernel, and must be [`Self::add`]ed after this.
-    pub(super) fn exec(&mut self, tgid: u32) {
+    pub(super) fn exec(&mut self, tgid: u32, user: u32) {
+        self.made.exec(tgid, user);
         self.objects.hold_program(tgid);
         self.spaces.insert(tgid, Space::new());
+    }
+
+    /// Takes note of a process's end. Samples of it may still come.
+    pub(super) fn exit(&mut self, tgid: u32) {
+        self.made.exit(tgid);
     }
 
     /// Forgets a process.
@@ -86,6 +97,9 @@ impl AddressSpaces {
             (address < mapping.end)
                 .then(|| mapping.object.map_or(Place::Memory { tgid, address }, file))
         });
+        if let Some(Place::Memory { .. }) = found {
+            self.made.visit(tgid);
+        }
         found.unwrap_or(Place::Nowhere)
     }
 
@@ -94,19 +108,17 @@ impl AddressSpaces {
         &self.objects
     }
 
-    /// Where a process's perf map would be, as it is seen from here.
-    pub(super) fn perf_map(tgid: u32) -> Vec<PathBuf> {
-        let own_name = fs::read_to_string(format!("/proc/{tgid}/status")).ok().and_then(|status| {
-            let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.to_owned();
-            line.split_whitespace().next_back()?.parse::<u32>().ok()
-        });
-        let inside = own_name.map(|own| format!("/proc/{tgid}/root/tmp/perf-{own}.map"));
-        inside.into_iter().chain([format!("/tmp/perf-{tgid}.map")]).map(PathBuf::from).collect()
+    /// What processes wrote about code that they made.
+    pub(super) fn made(&self) -> &MadeCode {
+        &self.made
     }
 
     fn read_maps(&mut self, tgid: u32) {
         let Ok(maps) = fs::read_to_string(format!("/proc/{tgid}/maps")) else { return };
         for (start, end, offset, path) in maps.lines().filter_map(executable) {
+            if self.made.mapped(tgid, path) {
+                continue;
+            }
             let object = self.objects.find(tgid, path, None);
             if let Some(space) = self.spaces.get_mut(&tgid) {
                 insert(space, start, Mapping { end, offset, object });

@@ -323,9 +323,12 @@ impl Stacks {
                 self.exited.retain(|(_, gone)| *gone != tgid);
                 self.spaces.fork(parent_tgid, tgid);
             }
-            TaskChange::Exec { tgid, .. } if tasks.is_sampled(tgid) => self.spaces.exec(tgid),
+            TaskChange::Exec { tgid, uid, .. } if tasks.is_sampled(tgid) => {
+                self.spaces.exec(tgid, uid);
+            }
             TaskChange::Exit { tid, tgid, .. } if tid == tgid => {
                 self.exited.push((event.at, tgid));
+                self.spaces.exit(tgid);
             }
             _ => {}
         }

@@ -5,6 +5,7 @@ mod capture;
 mod ending;
 mod energy;
 mod jit;
+mod made_code;
 mod naming;
 mod objects;
 mod privileges;

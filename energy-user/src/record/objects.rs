@@ -2,9 +2,15 @@
 //! a container that is gone, can still be looked into at the end.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use nix::fcntl::OFlag;
+
+use crate::symbols::VDSO;
 
 /// Files held open at most; later ones are opened at the end, by their path.
 const HELD: usize = 512;
@@ -42,8 +48,8 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// The file at `path` as process `tgid` sees it; `None` for what is no file: anonymous memory,
-    /// the vDSO, shared memory.
+    /// The file at `path` as process `tgid` sees it, or the vDSO; `None` for what is no file:
+    /// anonymous memory, shared memory.
     pub(super) fn find(
         &mut self,
         tgid: u32,
@@ -51,7 +57,9 @@ impl Objects {
         build_id: Option<String>,
     ) -> Option<ObjectId> {
         let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-        if !path.starts_with('/') || path.starts_with("//") || path.starts_with("/memfd:") {
+        let is_file =
+            path.starts_with('/') && !path.starts_with("//") && !path.starts_with("/memfd:");
+        if !is_file && path != VDSO {
             return None;
         }
         let key = (path.to_owned(), build_id);
@@ -68,9 +76,9 @@ impl Objects {
         }
         let id = ObjectId(u32::try_from(self.all.len()).ok()?);
         // The process may live in another root directory.
-        let inside = Path::new("/proc").join(tgid.to_string()).join("root").join(&path[1..]);
-        let file = (self.held < HELD)
-            .then(|| File::open(inside).or_else(|_| File::open(path)).ok())
+        let inside = format!("/proc/{tgid}/root{path}");
+        let file = (is_file && self.held < HELD)
+            .then(|| open(&inside).or_else(|_| open(path)).ok())
             .flatten()
             .filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()));
         self.held += usize::from(file.is_some());
@@ -111,4 +119,9 @@ impl Objects {
     pub(super) fn get(&self, id: ObjectId) -> &Object {
         &self.all[id.0 as usize]
     }
+}
+
+/// A pipe that was put where the file was must not be waited for.
+fn open(path: &str) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)
 }

@@ -1,17 +1,19 @@
 //! Names of functions: from where code is in an object to what its author called it.
 //!
 //! [`Symbolizer`] reads symbol tables and DWARF of programs and libraries, and the kernel's own list
-//! of its functions; [`PerfMap`] reads what a JIT compiler wrote about the code it made. [`DebugFiles`]
+//! of its functions; [`PerfMap`] and [`JitDump`] read what a JIT compiler wrote about the code it made. [`DebugFiles`]
 //! finds better files to read for code that was recorded elsewhere or earlier.
 //!
 //! The objects are those of whoever ran them: missing, stripped, cut off, or made to do harm. Nothing
 //! in them is an error here. What has no name keeps its object and offset, and what could not be read
 //! is counted and said once, in [`Symbolizer::warnings`].
 
+mod code_ranges;
 mod debug_files;
 mod debuginfod;
 mod demangle;
 mod elf;
+mod jitdump;
 mod kallsyms;
 mod library;
 mod object;
@@ -22,9 +24,10 @@ mod vdso;
 
 pub use debug_files::{DebugDirectoryError, DebugFiles, Whereabouts};
 pub use debuginfod::{Artifact, Debuginfod, DebuginfodAddressError};
+pub use jitdump::{JitDump, JitFunction};
 pub use kallsyms::{KernelFunction, KernelSymbols};
 pub use object::{UserObject, VDSO};
-pub use perf_map::{PerfMap, PerfMapError};
+pub use perf_map::PerfMap;
 pub use symbolizer::{SymbolOptions, Symbolizer};
 
 /// An address inside the call that returns to `return_address`.
