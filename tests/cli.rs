@@ -425,6 +425,7 @@ fn every_command_has_a_page_in_the_manual() {
         "record",
         "report",
         "stat",
+        "symbolize",
     ]
     .map(|command| format!("energy-prof-{command}.1"));
     assert_eq!(names, [&expected[..], &["energy-prof.1".to_owned()]].concat());

@@ -246,13 +246,24 @@ fn a_name_without_a_line_gets_both_and_a_name_with_a_line_stays() {
     fixture.assert_named();
 }
 
+/// In its parts a stack comes twice, and the last row holds.
 #[test]
-fn a_trace_that_was_cut_off_is_named_and_stays_readable() {
-    let Some(fixture) = Fixture::new() else { return };
-    drop(fixture.begun());
-    fixture.symbolize(&[]).succeeded();
+fn a_trace_that_was_cut_off_is_named_and_has_each_stack_once() {
+    let Some(mut fixture) = Fixture::new() else { return };
+    let later = vec![Frame { function: Some("later words".to_owned()), ..kernel("entry") }];
+    let mut writer = fixture.begun();
+    writer.append(Batch {
+        windows: vec![small_trace::window(1)],
+        stacks: vec![(StackId(3), later.clone())],
+        ..Batch::default()
+    });
+    writer.seal().unwrap();
+    drop(writer);
+    fixture.expected[0] = later;
+    let said = fixture.symbolize(&[]).succeeded().stderr;
     fixture.assert_named();
-    assert_eq!(TraceReader::open(&fixture.trace()).unwrap().windows().unwrap().len(), 1);
+    assert!(said.contains(&format!("({} stacks)", fixture.expected.len())), "{said}");
+    assert_eq!(TraceReader::open(&fixture.trace()).unwrap().windows().unwrap().len(), 2);
 }
 
 #[test]

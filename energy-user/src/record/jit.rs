@@ -7,10 +7,12 @@ const VARIABLES: [(&str, &str, Added); 4] = [
     ("NODE_OPTIONS", "--perf-basic-prof --interpreted-frames-native-stack", Added::Behind),
     ("PYTHONPERFSUPPORT", "1", Added::Instead),
     ("DOTNET_PerfMapEnabled", "1", Added::Instead),
-    // Java before 17 would not start for an option that it does not know.
+    // Java before 17 would not start for an option that it does not know, and later ones not for a
+    // diagnostic option that is not unlocked before.
     (
         "JAVA_TOOL_OPTIONS",
-        "-XX:+IgnoreUnrecognizedVMOptions -XX:+PreserveFramePointer -XX:+DumpPerfMapAtExit",
+        "-XX:+IgnoreUnrecognizedVMOptions -XX:+UnlockDiagnosticVMOptions \
+         -XX:+PreserveFramePointer -XX:+DumpPerfMapAtExit",
         Added::Behind,
     ),
 ];
