@@ -79,6 +79,10 @@ fn targets_exclude_each_other() {
         let refusal = Outcome::of(energy_prof().arg("record").args(arguments));
         refusal.refused(2, &["--"]);
     }
+    for target in [&["-a"][..], &["-p", "1"]] {
+        let refusal = Outcome::of(energy_prof().args(["record", "--jit"]).args(target));
+        refusal.refused(2, &["--jit", "record --jit -- CMD…"]);
+    }
     outcome(&["stat"]).refused(2, &["<CMD>"]);
     outcome(&["stat", "-r", "0", "--", "true"]).refused(2, &["--repeat", "1..=10000"]);
 }
@@ -421,6 +425,7 @@ fn every_command_has_a_page_in_the_manual() {
         "record",
         "report",
         "stat",
+        "symbolize",
     ]
     .map(|command| format!("energy-prof-{command}.1"));
     assert_eq!(names, [&expected[..], &["energy-prof.1".to_owned()]].concat());

@@ -13,6 +13,7 @@ mod report;
 mod report_code;
 mod sources;
 mod stack_division;
+mod symbolize;
 mod symbols;
 mod trace;
 mod trace_damage;
@@ -28,6 +29,7 @@ mod support {
     #[expect(dead_code, reason = "single rights belong to the kernel tests")]
     pub(crate) mod nobody;
     pub(crate) mod outcome;
+    pub(crate) mod program;
     pub(crate) mod protobuf;
     pub(crate) mod recorded_seconds;
     pub(crate) mod sampled;

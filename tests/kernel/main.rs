@@ -12,6 +12,7 @@ mod faults;
 mod function_names;
 mod functions;
 mod identity;
+mod jit;
 mod log;
 mod privileges;
 mod residency;

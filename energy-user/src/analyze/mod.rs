@@ -10,6 +10,7 @@ mod calls;
 mod error;
 mod recording;
 mod store;
+mod symbolize;
 mod trace;
 mod windows;
 
@@ -19,6 +20,7 @@ pub use calls::{CallTreeOptions, call_tree, profile_and_call_tree};
 pub use error::AnalyzeError;
 pub use recording::{NumberedStacks, Recording};
 pub use store::store_attributed;
+pub use symbolize::{ModuleNames, Symbolized, WhyUnnamed, symbolize};
 
 use crate::attribution::{
     AttributedWindow, BaselineSearch, Baselines, IdlePolicy, ModelKind, Rules, attribute_window,

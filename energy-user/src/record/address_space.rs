@@ -4,8 +4,8 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::path::PathBuf;
 
+use super::made_code::MadeCode;
 use super::objects::{ObjectId, Objects};
 use crate::probes::{CodeChange, Mapped, StackCopy};
 use crate::symbols::{UnwindCache, UnwindInfo, UnwindStart, Unwinder};
@@ -64,11 +64,13 @@ pub(super) struct AddressSpaces {
     objects: Objects,
     unwind_info: HashMap<ObjectId, Option<UnwindInfo>>,
     unwind_cache: UnwindCache,
+    made: MadeCode,
 }
 
 impl AddressSpaces {
-    /// Takes note of what has become of a process's code. Programs of processes for which that `is_wanted`
-    /// are followed from their exec on; all others are read from `/proc` if they are sampled one day.
+    /// Takes note of what has become of a process's code. Programs of processes for which that
+    /// `is_wanted` are followed from their exec on; all others are read from `/proc` if they are
+    /// sampled one day.
     pub(super) fn apply(&mut self, change: &CodeChange, is_wanted: impl Fn(u32) -> bool) {
         match change {
             CodeChange::Mapped(mapped) => self.add(mapped),
@@ -80,13 +82,23 @@ impl AddressSpaces {
         }
     }
 
-    /// Opens a process's program while it is there.
-    pub(super) fn hold_program(&mut self, tgid: u32) {
+    /// Takes note of a process that has just begun as a copy of another.
+    pub(super) fn begin(&mut self, parent: u32, child: u32) {
+        self.made.fork(parent, child);
+    }
+
+    /// Takes note of a process that has just become another program, as a user, and opens that
+    /// program while it is there.
+    pub(super) fn exec(&mut self, tgid: u32, user: u32) {
+        self.made.exec(tgid, user);
         self.objects.hold_program(tgid);
     }
 
     fn add(&mut self, mapped: &Mapped) {
         let Some(space) = self.spaces.get_mut(&mapped.tgid) else { return };
+        if self.made.mapped(mapped.tgid, &mapped.path) {
+            return;
+        }
         let object = self.objects.find(mapped.tgid, &mapped.path, mapped.build_id.clone());
         space.insert(mapped.start, Mapping { end: mapped.end, offset: mapped.offset, object });
     }
@@ -99,6 +111,11 @@ impl AddressSpaces {
             // Whoever had this id before is gone.
             self.forget(child);
         }
+    }
+
+    /// Takes note of a process's end. Samples of it may still come.
+    pub(super) fn exit(&mut self, tgid: u32) {
+        self.made.exit(tgid);
     }
 
     /// Forgets a process.
@@ -116,6 +133,9 @@ impl AddressSpaces {
             (address < mapping.end)
                 .then(|| mapping.object.map_or(Place::Memory { tgid, address }, file))
         });
+        if let Some(Place::Memory { .. }) = found {
+            self.made.visit(tgid);
+        }
         found.unwrap_or(Place::Nowhere)
     }
 
@@ -158,19 +178,17 @@ impl AddressSpaces {
         &self.objects
     }
 
-    /// Where a process's perf map would be, as it is seen from here.
-    pub(super) fn perf_map(tgid: u32) -> Vec<PathBuf> {
-        let own_name = fs::read_to_string(format!("/proc/{tgid}/status")).ok().and_then(|status| {
-            let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.to_owned();
-            line.split_whitespace().next_back()?.parse::<u32>().ok()
-        });
-        let inside = own_name.map(|own| format!("/proc/{tgid}/root/tmp/perf-{own}.map"));
-        inside.into_iter().chain([format!("/tmp/perf-{tgid}.map")]).map(PathBuf::from).collect()
+    /// What processes wrote about code that they made.
+    pub(super) fn made(&self) -> &MadeCode {
+        &self.made
     }
 
     fn read_maps(&mut self, tgid: u32) {
         let Ok(maps) = fs::read_to_string(format!("/proc/{tgid}/maps")) else { return };
         for Executable { start, end, offset, inode, path } in maps.lines().filter_map(executable) {
+            if self.made.mapped(tgid, path) {
+                continue;
+            }
             let object = self.objects.find_mapped(tgid, path, inode);
             if let Some(space) = self.spaces.get_mut(&tgid) {
                 space.insert(start, Mapping { end, offset, object });

@@ -336,14 +336,16 @@ impl Stacks {
     /// Follows what becomes of processes, as far as their code is concerned.
     fn follow(&mut self, event: &TaskEvent, tasks: &Tasks) {
         match event.change {
-            TaskChange::Fork { tid, tgid, .. } if tid == tgid => {
+            TaskChange::Fork { tid, tgid, parent_tgid, .. } if tid == tgid => {
                 self.exited.retain(|(_, gone)| *gone != tgid);
+                self.spaces.begin(parent_tgid, tgid);
             }
-            TaskChange::Exec { tgid, .. } if tasks.is_sampled(tgid) => {
-                self.spaces.hold_program(tgid);
+            TaskChange::Exec { tgid, uid, .. } if tasks.is_sampled(tgid) => {
+                self.spaces.exec(tgid, uid);
             }
             TaskChange::Exit { tid, tgid, .. } if tid == tgid => {
                 self.exited.push((event.at, tgid));
+                self.spaces.exit(tgid);
             }
             _ => {}
         }

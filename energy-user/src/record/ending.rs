@@ -81,7 +81,7 @@ pub(super) fn launch_or_watch(
         TargetChoice::All => Ok(Ending::Nothing),
         TargetChoice::Pids(pids) => Ok(Ending::Processes(Watched::new(pids)?)),
         TargetChoice::Command(argv) => {
-            let child = launch(argv, options.account.as_ref())?;
+            let child = launch(argv, options.account.as_ref(), &options.environment)?;
             capture.add_root(child.id().unwrap_or_default());
             Ok(Ending::Command(Box::new(child)))
         }

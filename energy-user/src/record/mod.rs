@@ -4,6 +4,8 @@ mod address_space;
 mod capture;
 mod ending;
 mod energy;
+mod jit;
+mod made_code;
 mod naming;
 mod objects;
 mod privileges;
@@ -29,6 +31,7 @@ use crate::sources::SourceError;
 use crate::trace::{Existing, Owner, Session, TraceError, TraceSize};
 use crate::units::Nanoseconds;
 
+pub use jit::jit_environment;
 pub use privileges::PrivilegeError;
 pub use recorder::record;
 pub use target::TargetError;
@@ -63,6 +66,8 @@ pub struct RecordOptions {
     pub owner: Option<Owner>,
     /// Who the launched command runs as; `None` for the caller.
     pub account: Option<Account>,
+    /// Variables that the launched command gets besides the recorder's own, in place of those.
+    pub environment: Vec<(&'static str, OsString)>,
     /// Where powercap zones are, instead of `/sys/class/powercap`.
     pub powercap_root: Option<PathBuf>,
     /// Whether to estimate even where counters can be read.

@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::address_space::{AddressSpaces, Place};
+use super::made_code::{Written, some_of};
 use super::objects::{ObjectId, Objects};
 use super::sample_book::SampleBook;
 use crate::model::{Frame, FrameKind, Stack, StackId};
-use crate::symbols::{PerfMap, SymbolOptions, Symbolizer, UserObject};
+use crate::symbols::{JitFunction, SymbolOptions, Symbolizer, UserObject};
 
 /// Stacks whose places are still to be named.
 pub(super) struct Unnamed {
@@ -66,10 +67,17 @@ impl Unnamed {
         }
         let found = symbolizer.kernel(&kernel);
         names.extend(kernel.iter().map(|address| Place::Kernel(*address)).zip(found));
+        let mut refused = Vec::new();
         for (tgid, addresses) in made {
-            names.extend(made_while_running(tgid, &addresses));
+            let (written, why) = self.spaces.made().of(tgid);
+            refused.extend(why);
+            let places = addresses.iter().map(|address| Place::Memory { tgid, address: *address });
+            let named = places.zip(addresses.iter().map(|address| made_frame(&written, *address)));
+            names.extend(named.filter_map(|(place, frame)| Some((place, vec![frame?]))));
         }
-        (names, symbolizer.warnings())
+        let mut warnings = symbolizer.warnings();
+        warnings.extend(some_of(refused));
+        (names, warnings)
     }
 }
 
@@ -93,24 +101,22 @@ fn frame(place: Place, objects: &Objects) -> Frame {
     Frame { function: None, file: None, line: None, module, build_id, file_offset, kind }
 }
 
-/// Names from the perf map that the process's runtime wrote, if it did.
-fn made_while_running(tgid: u32, addresses: &[u64]) -> Vec<(Place, Stack)> {
-    let map = AddressSpaces::perf_map(tgid)
-        .into_iter()
-        .find_map(|path| PerfMap::read(&path).ok().flatten());
-    let Some(map) = map else { return Vec::new() };
-    let named = |address: &u64| {
-        let function = map.lookup(*address)?.to_owned();
-        let frame = Frame {
-            function: Some(function),
-            file: None,
-            line: None,
-            module: None,
-            build_id: None,
-            file_offset: None,
-            kind: FrameKind::Jit,
-        };
-        Some((Place::Memory { tgid, address: *address }, vec![frame]))
+/// The frame of code that was made while running, where its maker named it: in a jitdump, which has
+/// lines, or in a perf map.
+fn made_frame(written: &Written, address: u64) -> Option<Frame> {
+    let dumped = written.dump.as_ref().and_then(|dump| dump.lookup(address));
+    let mapped = || {
+        let name = written.map.as_ref()?.lookup(address)?;
+        Some(JitFunction { name, file: None, line: None })
     };
-    addresses.iter().filter_map(named).collect()
+    let function = dumped.or_else(mapped)?;
+    Some(Frame {
+        function: Some(function.name.to_owned()),
+        file: function.file.map(str::to_owned),
+        line: function.line,
+        module: None,
+        build_id: None,
+        file_offset: None,
+        kind: FrameKind::Jit,
+    })
 }

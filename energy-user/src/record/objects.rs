@@ -2,10 +2,12 @@
 //! a container that is gone, can still be looked into at the end.
 
 use std::collections::HashMap;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 use crate::symbols::{UnwindInfo, VDSO};
 
@@ -61,7 +63,9 @@ impl Object {
 impl Held {
     /// Opens it; `None` for what cannot be opened and what is no file.
     fn open(path: &Path) -> Option<Self> {
-        let file = File::open(path).ok()?;
+        // A pipe that was put where the file was must not be waited for.
+        let mut options = OpenOptions::new();
+        let file = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).ok()?;
         let metadata = file.metadata().ok()?;
         metadata.is_file().then(|| Self { file, identity: identity(&metadata) })
     }
@@ -80,8 +84,8 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// The file at `path` as process `tgid` sees it; `None` for what is no file: anonymous
-    /// memory, shared memory.
+    /// The file at `path` as process `tgid` sees it, or the vDSO; `None` for what is no file:
+    /// anonymous memory, shared memory.
     pub(super) fn find(
         &mut self,
         tgid: u32,

@@ -147,12 +147,18 @@ impl Watched {
     }
 }
 
-/// Starts the command, as `account` where one is given.
-pub(super) fn launch(argv: &[OsString], account: Option<&Account>) -> Result<Child, TargetError> {
+/// Starts the command, as `account` where one is given, with these variables in its environment.
+pub(super) fn launch(
+    argv: &[OsString],
+    account: Option<&Account>,
+    environment: &[(&str, OsString)],
+) -> Result<Child, TargetError> {
     let Some(program) = argv.first() else {
         return Err(TargetError::NotFound { program: OsString::new() });
     };
-    Command::from(command(argv, account)).spawn().map_err(|source| match source.kind() {
+    let mut command = Command::from(command(argv, account));
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command.spawn().map_err(|source| match source.kind() {
         NotFound => TargetError::NotFound { program: program.clone() },
         _ => TargetError::NotExecutable { program: program.clone(), source },
     })

@@ -13,7 +13,12 @@ use std::path::Path;
 
 use thiserror::Error;
 
+use super::segments::{Segment, Segments};
+
+const PT_LOAD: u32 = 1;
 const PT_NOTE: u32 = 4;
+const PF_X: u32 = 1;
+const PF_W: u32 = 2;
 const SHT_SYMTAB: u32 = 2;
 const SHT_NOTE: u32 = 7;
 const SHT_NOBITS: u32 = 8;
@@ -62,7 +67,12 @@ pub(super) struct Elf {
     pub(super) build_id: Option<String>,
     /// The virtual addresses of its sections of code.
     code: Vec<Range<u64>>,
+    /// Where its code is linked at.
+    pub(super) segments: Segments,
     pub(super) readable: Readable,
+    /// Whether all its section headers are there: they are at the end of most files, so that of a
+    /// file that was cut off they are not.
+    whole: bool,
 }
 
 impl Elf {
@@ -90,18 +100,31 @@ impl Elf {
     fn parse(read: &impl Fn(u64, u64) -> Option<Vec<u8>>) -> Option<Self> {
         let layout = Layout::of(&read(0, 16)?)?;
         let header = Record { bytes: read(0, layout.header_size())?, layout };
-        let sections = sections(&header, read);
+        let (count, sections) = sections(&header, read);
+        let segments = segments(&header, read);
         let notes = sections.iter().filter(|section| section.kind == SHT_NOTE);
         let notes =
             notes.map(|section| section.offset..section.offset.saturating_add(section.size));
-        let build_id = notes.chain(note_segments(&header, read)).find_map(|notes| {
+        let in_segments = segments.iter().filter_map(note);
+        let build_id = notes.chain(in_segments).find_map(|notes| {
             let size = (notes.end - notes.start).min(MOST_NOTES);
             build_id(&read(notes.start, size)?)
         });
         let code = sections.iter().filter(|section| section.flags & SHF_EXECINSTR != 0);
         let code =
             code.map(|section| section.address..section.address.saturating_add(section.size));
-        Some(Self { build_id, code: code.collect(), readable: readable(&sections, layout, read) })
+        Some(Self {
+            build_id,
+            code: code.collect(),
+            segments: Segments::of(segments.iter().filter_map(loaded)),
+            readable: readable(&sections, layout, read),
+            whole: sections.len() as u64 == count,
+        })
+    }
+
+    /// The build id of a file that is all there.
+    pub(super) fn whole_build_id(self) -> Option<String> {
+        self.build_id.filter(|_| self.whole)
     }
 
     /// Whether both addresses are of one section of code.
@@ -184,45 +207,62 @@ struct Section {
     size: u64,
 }
 
-fn sections(header: &Record, read: &impl Fn(u64, u64) -> Option<Vec<u8>>) -> Vec<Section> {
+/// How many sections the header promises, and those that are there.
+fn sections(header: &Record, read: &impl Fn(u64, u64) -> Option<Vec<u8>>) -> (u64, Vec<Section>) {
     let table = || {
         let (start, count) = (header.wide(32, 40)?, header.half(48, 60)?);
         // More than 65280 are counted in the first section's size instead.
         let count = match count {
+            0 if start == 0 => 0,
             0 => record(header.layout, Layout::section_size, start, 0, read)?.wide(20, 32)?,
             count => count,
         };
         Some((start, count.min(MOST_HEADERS)))
     };
-    let (start, count) = table().unwrap_or_default();
-    (0..count)
-        .map_while(|index| {
-            let record = record(header.layout, Layout::section_size, start, index, read)?;
-            Some(Section {
-                kind: record.word(4)?,
-                flags: record.wide(8, 8)?,
-                address: record.wide(12, 16)?,
-                offset: record.wide(16, 24)?,
-                size: record.wide(20, 32)?,
-            })
+    let Some((start, count)) = table() else { return (1, Vec::new()) };
+    let sections = (0..count).map_while(|index| {
+        let record = record(header.layout, Layout::section_size, start, index, read)?;
+        Some(Section {
+            kind: record.word(4)?,
+            flags: record.wide(8, 8)?,
+            address: record.wide(12, 16)?,
+            offset: record.wide(16, 24)?,
+            size: record.wide(20, 32)?,
         })
+    });
+    (count, sections.collect())
+}
+
+/// The program headers.
+fn segments(header: &Record, read: &impl Fn(u64, u64) -> Option<Vec<u8>>) -> Vec<Record> {
+    let start = header.wide(28, 32).unwrap_or_default();
+    let count = header.half(44, 56).unwrap_or_default();
+    (0..count)
+        .map_while(|index| record(header.layout, Layout::segment_size, start, index, read))
         .collect()
 }
 
 /// Where the notes are of a file that lost its sections.
-fn note_segments(
-    header: &Record,
-    read: &impl Fn(u64, u64) -> Option<Vec<u8>>,
-) -> impl Iterator<Item = Range<u64>> {
-    let start = header.wide(28, 32).unwrap_or_default();
-    let count = header.half(44, 56).unwrap_or_default();
-    let layout = header.layout;
-    (0..count)
-        .map_while(move |index| record(layout, Layout::segment_size, start, index, read))
-        .filter_map(|record| {
-            let (offset, size) = (record.wide(4, 8)?, record.wide(16, 32)?);
-            (record.word(0)? == PT_NOTE).then(|| offset..offset.saturating_add(size))
-        })
+fn note(segment: &Record) -> Option<Range<u64>> {
+    let (offset, size) = (segment.wide(4, 8)?, segment.wide(16, 32)?);
+    (segment.word(0)? == PT_NOTE).then(|| offset..offset.saturating_add(size))
+}
+
+/// A segment that is loaded into memory.
+fn loaded(segment: &Record) -> Option<Segment> {
+    let flags = segment.word(match segment.layout {
+        Layout::Narrow => 24,
+        Layout::Wide => 4,
+    })?;
+    (segment.word(0)? == PT_LOAD).then_some(Segment {
+        offset: segment.wide(4, 8)?,
+        address: segment.wide(8, 16)?,
+        file_size: segment.wide(16, 32)?,
+        memory_size: segment.wide(20, 40)?,
+        alignment: segment.wide(28, 48)?,
+        executable: flags & PF_X != 0,
+        writable: flags & PF_W != 0,
+    })
 }
 
 fn record(

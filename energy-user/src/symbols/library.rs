@@ -54,7 +54,7 @@ pub(super) struct Line {
     pub(super) line: Option<u32>,
 }
 
-/// What is known about an offset. Names are demangled.
+/// What is known about an address. Names are demangled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) function: String,
@@ -67,7 +67,7 @@ pub(super) struct Place {
     pub(super) inlined: Vec<(String, Option<Line>)>,
 }
 
-/// For each offset what is known about it.
+/// For each address what is known about it.
 pub(super) type Places = Vec<Option<Place>>;
 
 /// The library on its thread.
@@ -81,7 +81,7 @@ pub(super) struct Library {
 #[derive(Debug)]
 struct Job {
     path: PathBuf,
-    offsets: Vec<u64>,
+    addresses: Vec<u64>,
     read: Read,
     answer: Sender<Result<Places, LibraryError>>,
 }
@@ -93,15 +93,15 @@ impl Library {
         Self { debug_dirs, limit, jobs: None }
     }
 
-    /// What the object at a path knows about each of these offsets in its file.
+    /// What the object at a path knows about each of these virtual addresses.
     pub(super) fn ask(
         &mut self,
         path: &Path,
-        offsets: &[u64],
+        addresses: &[u64],
         read: Read,
     ) -> Result<Places, LibraryError> {
         let (answer, answered) = mpsc::channel();
-        let job = Job { path: path.to_owned(), offsets: offsets.to_owned(), read, answer };
+        let job = Job { path: path.to_owned(), addresses: addresses.to_owned(), read, answer };
         // Without a receiver the answer below is `Disconnected`.
         self.jobs()?.send(job).ok();
         match answered.recv_timeout(self.limit) {
@@ -166,7 +166,7 @@ fn look_up(
     let mut elf = Elf::new(&job.path);
     elf.debug_syms = job.read == Read::DebugInformation;
     let found = library
-        .symbolize(&Source::Elf(elf), Input::FileOffset(&job.offsets))
+        .symbolize(&Source::Elf(elf), Input::VirtOffset(&job.addresses))
         .map_err(|error| LibraryError::Refused(format!("{error:#}")))?;
     Ok(found.into_iter().map(|found| place(found, demangler)).collect())
 }
@@ -213,6 +213,12 @@ mod tests {
         assert!(matches!(error, LibraryError::TooLong(_)), "{error}");
         library.limit = Duration::from_mins(10);
         assert!(library.ask(&own, &[0x1000], Read::Symbols).is_ok());
+    }
+
+    #[test]
+    fn a_panic_of_the_library_stays_there() {
+        assert_eq!(contained(|| 7), Some(7));
+        assert_eq!(contained(|| -> u32 { panic!("what it read made no sense") }), None);
     }
 
     #[test]

@@ -1,27 +1,36 @@
 //! Names of functions: from where code is in an object to what its author called it.
 //!
 //! [`Symbolizer`] reads symbol tables and DWARF of programs and libraries, and the kernel's own list
-//! of its functions; [`PerfMap`] reads what a JIT compiler wrote about the code it made. [`Unwinder`]
-//! follows the calls of programs without frame pointers.
+//! of its functions; [`PerfMap`] and [`JitDump`] read what a JIT compiler wrote about the code it made.
+//! [`Unwinder`] follows the calls of programs without frame pointers. [`DebugFiles`] finds better files
+//! to read for code that was recorded elsewhere or earlier.
 //!
 //! The objects are those of whoever ran them: missing, stripped, cut off, or made to do harm. Nothing
 //! in them is an error here. What has no name keeps its object and offset, and what could not be read
 //! is counted and said once, in [`Symbolizer::warnings`].
 
+mod code_ranges;
 mod contain;
+mod debug_files;
+mod debuginfod;
 mod demangle;
 mod elf;
+mod jitdump;
 mod kallsyms;
 mod library;
 mod object;
 mod perf_map;
+mod segments;
 mod symbolizer;
 mod unwind;
 mod vdso;
 
+pub use debug_files::{DebugDirectoryError, DebugFiles, Whereabouts};
+pub use debuginfod::{Artifact, Debuginfod, DebuginfodAddressError};
+pub use jitdump::{JitDump, JitFunction};
 pub use kallsyms::{KernelFunction, KernelSymbols};
 pub use object::{UserObject, VDSO};
-pub use perf_map::{PerfMap, PerfMapError};
+pub use perf_map::PerfMap;
 pub use symbolizer::{SymbolOptions, Symbolizer};
 pub use unwind::{UnwindCache, UnwindInfo, UnwindStart, Unwinder};
 

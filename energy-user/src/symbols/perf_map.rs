@@ -4,107 +4,55 @@
 //! line, so later lines win. The file is the process's own and may say anything.
 //! Reference: Linux v6.12, tools/perf/Documentation/jit-interface.txt
 
-use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 
-use thiserror::Error;
-
+use super::code_ranges::{CodeRanges, FromTheLast};
 use super::demangle::one_line;
 
 /// The most that is read of a file, in bytes. Some runtimes append for as long as they live.
 const MOST_BYTES: u64 = 512 << 20;
 
-/// Why a perf map cannot be read.
-#[derive(Debug, Error)]
-pub enum PerfMapError {
-    /// It is there but cannot be opened or read.
-    #[error(
-        "cannot read the perf map {path}: {why}; functions made by a JIT compiler have no names"
-    )]
-    Read {
-        /// Where it was sought.
-        path: PathBuf,
-        /// What the system said.
-        why: io::Error,
-    },
-    /// It is not a file.
-    #[error(
-        "the perf map {path} is not a regular file; functions made by a JIT compiler have no names"
-    )]
-    NotRegular {
-        /// Where it was sought.
-        path: PathBuf,
-    },
-}
-
 /// The functions that a process's JIT compiler made.
 #[derive(Debug, Default)]
 pub struct PerfMap {
-    /// One after the other, where `Span::name` finds them.
+    /// One after the other.
     names: String,
-    /// Sorted and apart from each other.
-    spans: Vec<Span>,
+    /// Where in the names that of an address begins and ends.
+    ranges: CodeRanges<(usize, usize)>,
     skipped: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    start: u64,
-    end: u64,
-    /// Where its name begins and ends among the names.
-    name: (usize, usize),
 }
 
 impl PerfMap {
     /// Reads a perf map's text. Lines that make no sense are counted in [`skipped`](Self::skipped).
     pub fn parse(text: &str) -> Self {
         let mut map = Self::default();
-        let mut taken = Taken::default();
-        // Backwards, so that what is taken was taken by a later line.
+        let mut ranges = FromTheLast::default();
         for line in text.lines().rev() {
             let Some((start, end, name)) = parse_line(line) else {
                 map.skipped += usize::from(!line.trim().is_empty());
                 continue;
             };
-            let free = taken.take(start, end);
-            if free.is_empty() {
-                continue;
-            }
-            let begins = map.names.len();
-            map.names.push_str(&one_line(name));
-            let name = (begins, map.names.len());
-            map.spans.extend(free.into_iter().map(|(start, end)| Span { start, end, name }));
+            ranges.add(start, end, || {
+                let begins = map.names.len();
+                map.names.push_str(&one_line(name));
+                (begins, map.names.len())
+            });
         }
-        map.spans.sort_unstable_by_key(|span| span.start);
+        map.ranges = ranges.ranges();
         map
     }
 
-    /// Reads a perf map. `None` where there is none, as for most processes.
-    pub fn read(path: &Path) -> Result<Option<Self>, PerfMapError> {
-        let failed = |why| PerfMapError::Read { path: path.to_owned(), why };
-        // Anyone may have put anything there: a pipe must not be waited for, nor a link followed
-        // to where only the recorder may read.
-        let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
-        let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-            Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(failed)?,
-        };
-        if !file.metadata().map_err(failed)?.is_file() {
-            return Err(PerfMapError::NotRegular { path: path.to_owned() });
-        }
+    /// Reads a perf map.
+    pub fn read(file: &File) -> io::Result<Self> {
         let mut bytes = Vec::new();
-        file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-        Ok(Some(Self::parse(&String::from_utf8_lossy(&bytes))))
+        file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+        Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
     }
 
     /// The function whose code is at an address of the process.
     pub fn lookup(&self, address: u64) -> Option<&str> {
-        let after = self.spans.partition_point(|span| span.start <= address);
-        let span = self.spans[..after].last().filter(|span| address < span.end)?;
-        Some(&self.names[span.name.0..span.name.1])
+        self.ranges.find(address).map(|name| &self.names[name.0..name.1])
     }
 
     /// How many lines made no sense.
@@ -122,36 +70,6 @@ fn parse_line(line: &str) -> Option<(u64, u64, &str)> {
     let (start, size) = (hexadecimal(start)?, hexadecimal(size)?);
     let (end, name) = (start.checked_add(size)?, name.trim_start());
     (size > 0 && !name.is_empty()).then_some((start, end, name))
-}
-
-/// Addresses that have a name: start to end, apart from each other.
-#[derive(Default)]
-struct Taken(BTreeMap<u64, u64>);
-
-impl Taken {
-    /// Takes a span and gives back the parts of it that were free. Spans that touch become one, so
-    /// each is passed over once, whatever the file says.
-    fn take(&mut self, start: u64, end: u64) -> Vec<(u64, u64)> {
-        let mut free = Vec::new();
-        let (mut first, mut last, mut from) = (start, end, start);
-        if let Some((&before, &until)) = self.0.range(..start).next_back()
-            && until >= start
-        {
-            (first, last, from) = (before, last.max(until), until);
-        }
-        while let Some((&next, &until)) = self.0.range(start..=end).next() {
-            if from < next {
-                free.push((from, next));
-            }
-            (from, last) = (from.max(until), last.max(until));
-            self.0.remove(&next);
-        }
-        if from < end {
-            free.push((from, end));
-        }
-        self.0.insert(first, last);
-        free
-    }
 }
 
 #[cfg(test)]
@@ -216,20 +134,6 @@ mod tests {
         }
         let map = PerfMap::parse(&text);
         assert_eq!(map.lookup(0), Some("all"));
-    }
-
-    #[test]
-    fn what_is_no_file_is_refused_and_what_is_not_there_is_none() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(PerfMap::read(&dir.path().join("perf-1.map")).unwrap().is_none());
-        let error = PerfMap::read(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("is not a regular file"), "{error}");
-        let pipe = dir.path().join("perf-2.map");
-        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(PerfMap::read(&pipe).is_err());
-        let link = dir.path().join("perf-3.map");
-        std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
-        assert!(PerfMap::read(&link).is_err());
     }
 
     proptest! {

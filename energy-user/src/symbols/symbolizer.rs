@@ -150,12 +150,22 @@ impl Symbolizer {
             let (function, address) = place.addresses;
             place.bounded || elf.in_one_section(function, address)
         };
-        let mut ask = |offsets: &[u64], read| -> Result<Places, String> {
-            let places = self.library.ask(&path, offsets, read).map_err(|why| why.to_string())?;
-            Ok(places.into_iter().map(|place| place.filter(believed)).collect())
+        let mut ask = |indexes: &[usize], read| -> Result<Places, String> {
+            let linked = indexes
+                .iter()
+                .filter_map(|index| Some((*index, elf.segments.address_of(offsets[*index])?)));
+            let (known, addresses): (Vec<usize>, Vec<u64>) = linked.unzip();
+            let places =
+                self.library.ask(&path, &addresses, read).map_err(|why| why.to_string())?;
+            let mut all = vec![None; offsets.len()];
+            for (index, place) in known.into_iter().zip(places) {
+                all[index] = place.filter(believed);
+            }
+            Ok(all)
         };
+        let all: Vec<usize> = (0..offsets.len()).collect();
         let told = match elf.readable {
-            Readable::All => ask(offsets, Read::DebugInformation),
+            Readable::All => ask(&all, Read::DebugInformation),
             Readable::Symbols => Err("its debug information unpacks to more than can be".into()),
             Readable::Nothing => Err("its symbol table is larger than can be".into()),
         };
@@ -166,12 +176,10 @@ impl Symbolizer {
         if elf.readable != Readable::Nothing {
             // What DWARF does not tell, or tells wrongly, the symbol table may.
             let missing: Vec<usize> =
-                (0..places.len()).filter(|index| places[*index].is_none()).collect();
-            let asked: Vec<u64> = missing.iter().map(|index| offsets[*index]).collect();
-            for (index, place) in
-                missing.into_iter().zip(ask(&asked, Read::Symbols).unwrap_or_default())
-            {
-                places[index] = place;
+                all.into_iter().filter(|index| places[*index].is_none()).collect();
+            let mut symbols = ask(&missing, Read::Symbols).unwrap_or_default();
+            for (place, symbol) in places.iter_mut().zip(&mut symbols) {
+                *place = place.take().or_else(|| symbol.take());
             }
         }
         Ok((elf.build_id, places))

@@ -4,15 +4,15 @@
 //! recorder that runs as root in a user's directory cannot be led elsewhere by swapping names, and
 //! keeps writing to its own trace when that is renamed under it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use super::TraceError;
 
@@ -45,6 +45,15 @@ impl Directory {
             .custom_flags((OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits())
             .open(path)?;
         Ok(Self { handle, path: path.to_owned(), owner })
+    }
+
+    /// Opens a trace that is there, to put tables into it. They will belong to whom it belongs.
+    pub(super) fn open_to_add(path: &Path) -> Result<Self, TraceError> {
+        let failed = |error: io::Error| TraceError::write("write into", path, &error);
+        let metadata = fs::metadata(path).map_err(failed)?;
+        // Only root can, and only root would otherwise leave files the owner cannot read.
+        let owner = geteuid().is_root().then(|| Owner { uid: metadata.uid(), gid: metadata.gid() });
+        Self::open(&fs::canonicalize(path).map_err(failed)?, owner).map_err(failed)
     }
 
     /// Where it was when it was opened; for messages.
@@ -164,7 +173,6 @@ impl Directory {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;

@@ -97,6 +97,14 @@ impl Listing {
         Ok(files)
     }
 
+    /// The last part of table `T` that is there or was merged; `None` where there is no row of it.
+    pub(super) fn last_part<T: Table>(&self) -> Result<Option<u32>, TraceError> {
+        let merged = self.merged_file::<T>().map(|merged| open::<T>(&merged)).transpose()?;
+        let merged = merged.map(|merged| merged.parts_through().unwrap_or(u32::MAX));
+        let parts = self.parts.get(T::NAME).and_then(|parts| parts.keys().next_back().copied());
+        Ok(merged.max(parts))
+    }
+
     fn look_into_parts(&mut self) -> Result<(), TraceError> {
         let parts = self.dir.join(PARTS);
         let failed = |error: io::Error| TraceError::read(&parts, &error);

@@ -13,6 +13,7 @@ mod listing;
 mod output;
 mod place;
 mod reader;
+mod renaming;
 mod seal;
 mod session;
 mod tables;
@@ -28,6 +29,7 @@ pub use directory::Owner;
 pub use listing::Finding;
 pub use place::Existing;
 pub use reader::{Ending, TraceReader};
+pub use renaming::Renaming;
 pub use session::{
     BpfCost, Clock, Host, IdlePower, SamplingInfo, Session, SessionState, SourceInfo, Target,
 };
@@ -75,6 +77,21 @@ pub enum TraceError {
     #[error("cannot record into {}: another energy-prof is recording there; choose another place with -o", .path.display())]
     Busy {
         /// The trace being written.
+        path: PathBuf,
+    },
+    /// A trace that is to be changed is being recorded, or being changed already.
+    #[error("cannot change {}: an energy-prof is writing it; wait until that has ended", .path.display())]
+    InUse {
+        /// The trace.
+        path: PathBuf,
+    },
+    /// A part of a table that is to be written anew cannot be read.
+    #[error(
+        "cannot write the stacks of a damaged trace anew: {} cannot be read, and its stacks would be lost for good; copy the trace again, or remove that file to do without them",
+        .path.display()
+    )]
+    PartLeftOut {
+        /// The part.
         path: PathBuf,
     },
     /// A row holds a number the format has no room for.
@@ -146,6 +163,7 @@ impl TraceError {
             Self::Write { .. }
                 | Self::Occupied { .. }
                 | Self::Busy { .. }
+                | Self::InUse { .. }
                 | Self::Unstorable { .. }
                 | Self::Encode { .. }
         )

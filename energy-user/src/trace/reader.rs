@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::unistd::geteuid;
-
-use super::directory::{Directory, Owner};
+use super::directory::Directory;
 use super::listing::{Finding, Listing, open};
 use super::output::TableOutput;
 use super::place::{SESSION, is_being_recorded};
@@ -232,12 +229,7 @@ impl TraceReader {
         rows: impl IntoIterator<Item = Result<AttributedSample, E>>,
     ) -> Result<u64, E> {
         let path = &self.path;
-        let failed = |error: io::Error| TraceError::write("write into", path, &error);
-        let metadata = fs::metadata(path).map_err(failed)?;
-        // Only root can, and only root would otherwise leave files the owner cannot read.
-        let owner = geteuid().is_root().then(|| Owner { uid: metadata.uid(), gid: metadata.gid() });
-        let directory =
-            Directory::open(&fs::canonicalize(path).map_err(failed)?, owner).map_err(failed)?;
+        let directory = Directory::open_to_add(path)?;
         let mut output = TableOutput::<Attributed>::create(&directory, None)?;
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {

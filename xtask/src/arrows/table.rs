@@ -25,6 +25,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("object", &["symbols"]),
     ("nvml_wrapper", &["sources/nvml.rs"]),
     ("inferno", &["export"]),
+    ("ureq", &["symbols/debuginfod.rs"]),
     ("clap", &["bin/energy-prof/cli.rs", "bin/energy-prof/cli"]),
     ("clap_complete", &["bin/energy-prof/cli.rs", "bin/energy-prof/commands/completions.rs"]),
     ("clap_mangen", &["bin/energy-prof/cli.rs", "bin/energy-prof/commands/man.rs"]),

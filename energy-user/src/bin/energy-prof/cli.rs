@@ -17,8 +17,12 @@ use energy_prof::units::{Nanoseconds, Watts};
 use crate::exit;
 
 mod exports;
+mod simulate;
+mod symbolize;
 
 pub(crate) use exports::{DiffArguments, ExportArguments, FlamegraphArguments, PartArguments};
+pub(crate) use simulate::SimulateArguments;
+pub(crate) use symbolize::SymbolizeArguments;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -73,6 +77,8 @@ pub(crate) enum Command {
     Export(ExportArguments),
     /// Compare two traces, and tell change from noise
     Diff(DiffArguments),
+    /// Find better names for the functions in a trace, with debug files of then or elsewhere
+    Symbolize(SymbolizeArguments),
     /// Write the divided energy into the trace, as a table `attributed`
     Attribute(AttributeArguments),
     /// Measure the energy of a command, as often as wanted
@@ -148,6 +154,7 @@ pub(crate) enum SourceChoice {
 
 #[derive(Debug, Args)]
 #[command(override_usage = "energy-prof record [OPTIONS] <-p PID,… | -a | -- CMD…>")]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct RecordArguments {
     #[command(flatten)]
     pub(crate) target: TargetArguments,
@@ -169,6 +176,10 @@ pub(crate) struct RecordArguments {
     /// Sample no stacks: no functions, and no CPU is woken to be sampled
     #[arg(long, conflicts_with = "frequency", help_heading = "Measuring")]
     pub(crate) no_stacks: bool,
+    /// Have Node.js, Python, Java and .NET in the command write down their functions' names, by way
+    /// of variables in its environment
+    #[arg(long, conflicts_with = "no_stacks", help_heading = "Measuring")]
+    pub(crate) jit: bool,
     /// Where the trace goes: a directory; an older trace there is kept as DIR.old
     #[arg(
         short,
@@ -309,48 +320,6 @@ pub(crate) struct DoctorArguments {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct SimulateArguments {
-    /// Directory to make the zones in
-    pub(crate) directory: PathBuf,
-    /// Watts per CPU second of a process, PID=WATTS
-    #[arg(long, value_name = "PID=WATTS,…", value_delimiter = ',', value_parser = pid_watts)]
-    pub(crate) watts: Vec<(u32, f64)>,
-    /// Watts per CPU second of everything else
-    #[arg(long, default_value_t = 0.0)]
-    pub(crate) rest_watts: f64,
-    /// Static watts of each package
-    #[arg(long, default_value_t = 5.0)]
-    pub(crate) static_watts: f64,
-    /// Static watts of each socket's memory
-    #[arg(long, default_value_t = 0.0)]
-    pub(crate) dram_watts: f64,
-    /// Sockets
-    #[arg(long, default_value_t = 1)]
-    pub(crate) sockets: u16,
-    /// Dies of each socket
-    #[arg(long, default_value_t = 1)]
-    pub(crate) dies: u16,
-    /// Bits of the energy register: fewer make the counters begin again sooner
-    #[arg(long, default_value_t = 32)]
-    pub(crate) register_bits: u32,
-    /// Where the counters begin, in microjoules
-    #[arg(long, default_value_t = 0)]
-    pub(crate) start_uj: u64,
-    /// How often the counters advance; RAPL's do every 1/1024 s
-    #[arg(long, value_name = "TIME", value_parser = positive_time)]
-    pub(crate) update_period: Option<Nanoseconds>,
-    /// Leave a file with every update of the counters behind
-    #[arg(long)]
-    pub(crate) history: bool,
-    /// Seed of the update jitter
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Stop after this long; otherwise at SIGTERM or SIGINT
-    #[arg(long, value_parser = positive_time)]
-    pub(crate) duration: Option<Nanoseconds>,
-}
-
 /// The arguments of this process, or the status to exit with at once.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     Arguments::try_parse().and_then(checked).map_err(|error| {
@@ -360,9 +329,19 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     })
 }
 
-/// Refuses what clap cannot: a choice of threads where rows are threads already.
+/// Refuses what clap cannot: a choice of threads where rows are threads already, and variables for
+/// what runs already.
 fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
     match &arguments.command {
+        Command::Record(RecordArguments { jit: true, target, .. })
+            if target.all || !target.pid.is_empty() =>
+        {
+            Err(Arguments::command().error(
+                clap::error::ErrorKind::ArgumentConflict,
+                "--jit sets variables of a command that is launched: give it as `record --jit -- \
+                 CMD…`; what runs already must have been started with them (docs/symbols.md)",
+            ))
+        }
         Command::Report(ReportArguments {
             by: ReportBy::Threads(_), function: None, threads, ..
         }) if threads.is_given() => Err(Arguments::command().error(

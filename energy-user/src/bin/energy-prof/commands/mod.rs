@@ -12,6 +12,7 @@ mod record;
 mod report;
 mod simulate;
 mod stat;
+mod symbolize;
 
 use crate::cli::{Arguments, Command};
 use crate::exit::Status;
@@ -26,6 +27,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Status> {
         Command::Flamegraph(arguments) => flamegraph::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Symbolize(arguments) => symbolize::run(&arguments),
         Command::Attribute(arguments) => attribute::run(&arguments),
         Command::Stat(arguments) => stat::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments, color),

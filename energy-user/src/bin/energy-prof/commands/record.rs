@@ -1,12 +1,15 @@
 //! `energy-prof record`: measures into a trace, and says at the end what it holds.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::Context;
 use energy_prof::analyze::AnalyzeOptions;
 use energy_prof::probes::{Account, CallGraph};
-use energy_prof::record::{Progress, RecordError, RecordOptions, Recording, TargetChoice, record};
+use energy_prof::record::{
+    Progress, RecordError, RecordOptions, Recording, TargetChoice, jit_environment, record,
+};
 use energy_prof::report;
 use energy_prof::trace::{Existing, Owner};
 use energy_prof::units::Watts;
@@ -32,11 +35,17 @@ pub(crate) fn run(arguments: &RecordArguments, color: Color) -> anyhow::Result<S
         existing: if arguments.force { Existing::Overwrite } else { Existing::KeepAsOld },
         owner: account.as_ref().map(|account| Owner { uid: account.uid, gid: account.gid }),
         account: account.filter(|_| !arguments.target.as_root),
+        environment: environment(arguments),
         frequency: (!arguments.no_stacks).then_some(arguments.frequency),
         call_graph: arguments.call_graph,
         given: given(arguments),
         ..measure_options(&arguments.measure)
     };
+    if !quiet && !options.environment.is_empty() {
+        let set = options.environment.iter();
+        let set: Vec<_> = set.map(|(name, value)| format!("{name}={}", value.display())).collect();
+        terminal::say(&format!("energy-prof: set for the command: {}\n", set.join(", ")));
+    }
     let mut line = StatusLine::new(quiet);
     let result = recorded(&options, |progress| tell(&mut line, &progress, quiet));
     line.clear();
@@ -74,6 +83,7 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
         existing: Existing::KeepAsOld,
         owner: None,
         account: None,
+        environment: Vec::new(),
         powercap_root: arguments.powercap_root.clone(),
         model_only: arguments.source == SourceChoice::Model,
         frequency: None,
@@ -102,6 +112,11 @@ fn target_of(arguments: &TargetArguments) -> Option<TargetChoice> {
     (!arguments.argv.is_empty()).then(|| TargetChoice::Command(arguments.argv.clone()))
 }
 
+/// What the command's JIT compilers are to be told, where they are.
+fn environment(arguments: &RecordArguments) -> Vec<(&'static str, OsString)> {
+    if arguments.jit { jit_environment(|name| std::env::var_os(name)) } else { Vec::new() }
+}
+
 /// The options as given, for the trace.
 fn given(arguments: &RecordArguments) -> BTreeMap<String, String> {
     let mut given = BTreeMap::new();
@@ -115,6 +130,9 @@ fn given(arguments: &RecordArguments) -> BTreeMap<String, String> {
     }
     if arguments.measure.source == SourceChoice::Model {
         note("source", "model".to_owned());
+    }
+    if arguments.jit {
+        note("jit", "true".to_owned());
     }
     given
 }
