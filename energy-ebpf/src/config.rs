@@ -13,8 +13,19 @@ pub struct Offsets {
     pub task_start_time: u32,
     /// `task_struct.se.sum_exec_runtime`
     pub task_cpu_time: u32,
-    /// `task_struct.se.prev_sum_exec_runtime`: what `task_cpu_time` was when its last run began
-    pub task_cpu_time_before: u32,
+    /// `task_struct.se.exec_start`: by `runqueue_clock_task`, when a running task was last accounted,
+    /// or one that has left its CPU left it
+    pub task_exec_start: u32,
+    /// `task_struct.sched_info.last_arrival`: by `runqueue_clock`, when it came to its CPU
+    pub task_last_arrival: u32,
+    /// `task_struct.se.cfs_rq`
+    pub task_fair_queue: u32,
+    /// `cfs_rq.rq`
+    pub fair_queue_runqueue: u32,
+    /// `rq.clock`
+    pub runqueue_clock: u32,
+    /// `rq.clock_task`: the same without time taken by interrupts and the hypervisor
+    pub runqueue_clock_task: u32,
     /// `task_struct.mm`
     pub task_mm: u32,
     /// `mm_struct.arg_start`

@@ -90,23 +90,21 @@ fn record_at(cpu: u32, number: u64) -> Option<*mut Switch> {
 }
 
 /// When `leaving` came to the CPU, which we did not see: some kernels switch threads now and then
-/// without telling. The scheduler's own account of a thread's last run says how long that was.
-/// Where it keeps none, as for idle tasks, the one of the thread `seen` to come before must do.
+/// without telling. The scheduler notes when a thread came; of the idle task it does not, but when the
+/// one `seen` to come before was gone. `before` where it cannot be told: all of it is `leaving`'s then.
+/// Reference: Linux v6.12, kernel/sched/stats.h (`sched_info_arrive`), kernel/sched/fair.c
+/// (`update_curr`).
 #[inline(always)]
 fn arrival(leaving: u64, seen: u64, before: u64, now: u64) -> u64 {
-    let run = last_run(leaving);
-    if run != 0 && run <= now.wrapping_sub(before) {
-        return now - run;
-    }
-    let run = last_run(seen);
-    if run <= now.wrapping_sub(before) { before + run } else { before }
-}
-
-/// How long the scheduler's fair class let a task run since it chose it last; 0 where unknown.
-/// Reference: Linux v6.12, kernel/sched/fair.c (`set_next_entity`).
-#[inline(always)]
-fn last_run(task: u64) -> u64 {
-    let (total, before) = (offsets().task_cpu_time, offsets().task_cpu_time_before);
-    let read = |offset| field(task, offset).unwrap_or(0_u64);
-    if before == 0 { 0 } else { read(total).wrapping_sub(read(before)) }
+    let offsets = offsets();
+    let read = |base: u64, offset: u32| field(base, offset).unwrap_or(0_u64);
+    let runqueue = read(read(leaving, offsets.task_fair_queue), offsets.fair_queue_runqueue);
+    let came = read(leaving, offsets.task_last_arrival);
+    let (clock, since) = if came != 0 {
+        (read(runqueue, offsets.runqueue_clock), came)
+    } else {
+        (read(runqueue, offsets.runqueue_clock_task), read(seen, offsets.task_exec_start))
+    };
+    let ago = clock.wrapping_sub(since);
+    if since != 0 && ago <= now.wrapping_sub(before) { now - ago } else { before }
 }

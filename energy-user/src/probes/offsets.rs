@@ -22,17 +22,22 @@ pub(super) fn from_btf(path: &Path) -> Option<Offsets> {
         mapped(Path::new(&format!("/proc/self/fd/{}", copy.as_raw_fd())))
     })?;
     let of = |structure: &str, field: &str| offset(&btf, structure, field).unwrap_or(0);
-    let of_entity = |field: &str| {
-        offset(&btf, "task_struct", "se")
-            .zip(offset(&btf, "sched_entity", field))
-            .map_or(0, |(entity, field)| entity + field)
+    let inside = |member: &str, structure: &str, field: &str| {
+        offset(&btf, "task_struct", member)
+            .zip(offset(&btf, structure, field))
+            .map_or(0, |(member, field)| member + field)
     };
     Some(Offsets {
         task_pid: of("task_struct", "pid"),
         task_tgid: of("task_struct", "tgid"),
         task_start_time: of("task_struct", "start_time"),
-        task_cpu_time: of_entity("sum_exec_runtime"),
-        task_cpu_time_before: of_entity("prev_sum_exec_runtime"),
+        task_cpu_time: inside("se", "sched_entity", "sum_exec_runtime"),
+        task_exec_start: inside("se", "sched_entity", "exec_start"),
+        task_last_arrival: inside("sched_info", "sched_info", "last_arrival"),
+        task_fair_queue: inside("se", "sched_entity", "cfs_rq"),
+        fair_queue_runqueue: of("cfs_rq", "rq"),
+        runqueue_clock: of("rq", "clock"),
+        runqueue_clock_task: of("rq", "clock_task"),
         task_mm: of("task_struct", "mm"),
         mm_arg_start: of("mm_struct", "arg_start"),
         mm_arg_end: of("mm_struct", "arg_end"),
