@@ -1,17 +1,19 @@
-//! Writes a trace of any size, of a machine that never was: `synthetic_trace DIR ROWS`.
+//! Writes a trace of any size, of a machine that never was: `synthetic_trace DIR ROWS [SAMPLES]`.
 //!
 //! Eight CPUs, two thousand threads, windows of a tenth of a second with a thousand residency rows
-//! each. Equal arguments give equal tables. `cargo xtask bench read` measures reports on it.
+//! each; with SAMPLES for each of those rows, of twenty thousand stacks. Equal arguments give equal
+//! tables. `cargo xtask bench read` and `flamegraph` measure what reads them.
 
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use energy_prof::model::{
-    CounterFlags, CpuPlace, Domain, DomainId, EnergySample, Provenance, Residency, ThreadId,
-    ThreadInfo, Topology, Window,
+    CounterFlags, CpuPlace, Domain, DomainId, EnergySample, Frame, FrameKind, Provenance,
+    Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
 };
 use energy_prof::trace::{
-    Batch, Clock, Existing, Host, Session, SessionState, SourceInfo, Target, TraceWriter,
+    Batch, Clock, Existing, Host, SamplingInfo, Session, SessionState, SourceInfo, Target,
+    TraceWriter,
 };
 use energy_prof::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
 
@@ -23,6 +25,11 @@ const WINDOW: Nanoseconds = Nanoseconds::from_millis(100);
 const ROWS_OF_WINDOW: u32 = CPUS as u32 * (THREADS_OF_CPU / 2);
 const WINDOWS_OF_PART: u32 = 1_000;
 
+const STACKS: u32 = 20_000;
+/// The functions of each depth; a stack has one of each.
+const FUNCTIONS_OF_DEPTH: u32 = 40;
+const DEPTH: u32 = 24;
+
 const START_NS: u64 = 1_000_000_000;
 /// Monday 2026-11-23 07:14:00 UTC.
 const START_UTC_NS: i64 = 1_795_418_040_000_000_000;
@@ -33,17 +40,25 @@ const DRAM: DomainId = DomainId::of_socket(Domain::Dram, 0);
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [directory, rows] = arguments.as_slice() else { bail!("usage: synthetic_trace DIR ROWS") };
+    let (directory, rows, samples) = match arguments.as_slice() {
+        [directory, rows] => (directory, rows, "0"),
+        [directory, rows, samples] => (directory, rows, samples.as_str()),
+        _ => bail!("usage: synthetic_trace DIR ROWS [SAMPLES]"),
+    };
     let rows: u64 = rows.parse().context("ROWS is a number")?;
+    let samples: u32 = samples.parse().context("SAMPLES is a number")?;
     let windows = u32::try_from(rows / u64::from(ROWS_OF_WINDOW)).context("that is too many")?;
-    let session = session();
+    let session = session(samples > 0);
     let mut writer =
         TraceWriter::create(Path::new(directory), Existing::Overwrite, None, &session)?;
-    writer.append(Batch { threads: threads(), ..Batch::default() });
+    let stacks = if samples > 0 { (0..STACKS).map(stack).collect() } else { Vec::new() };
+    writer.append(Batch { threads: threads(), stacks, ..Batch::default() });
     let mut chance = Chance(1);
     for first in (0..windows).step_by(WINDOWS_OF_PART as usize) {
         for index in first..windows.min(first + WINDOWS_OF_PART) {
-            writer.append(window(index, &mut chance));
+            let window = window(index, &mut chance);
+            let samples = sampled(&window.residency, samples, &mut chance);
+            writer.append(Batch { samples, ..window });
         }
         writer.seal()?;
     }
@@ -52,7 +67,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn session() -> Session {
+fn session(sampled: bool) -> Session {
     let place = |cpu| (cpu, CpuPlace { socket: 0, die: 0, core: cpu });
     Session {
         host: Host { hostname: "synthetic".to_owned(), cpus: u32::from(CPUS), ..Host::default() },
@@ -67,6 +82,11 @@ fn session() -> Session {
             note: None,
         }],
         target: Target::All,
+        sampling: sampled.then(|| SamplingInfo {
+            frequency: 99,
+            event: "cycles".to_owned(),
+            call_graph: Some("fp".to_owned()),
+        }),
         ended: Some("duration reached".to_owned()),
         ..Session::default()
     }
@@ -135,6 +155,45 @@ fn window(index: u32, chance: &mut Chance) -> Batch {
         threads: Vec::new(),
         ..Batch::default()
     }
+}
+
+/// So many rows of samples for each thread that ran, each of one sample at a stack of its own.
+fn sampled(residency: &[Residency], each: u32, chance: &mut Chance) -> Vec<StackSample> {
+    let ran = residency.iter().filter(|row| row.thread >= ThreadId::FIRST);
+    ran.flat_map(|row| (0..each).map(move |number| (row, number)))
+        .map(|(row, number)| {
+            // Few stacks are frequent and many are rare; none comes twice in a thread's window.
+            let first = chance.below(u64::from(STACKS)).min(chance.below(u64::from(STACKS)));
+            let stack = u32::try_from(first).unwrap_or(0) / each * each + number;
+            StackSample {
+                window: row.window,
+                thread: row.thread,
+                stack: StackId(stack.min(STACKS - 1)),
+                oncpu: Nanoseconds::new(row.oncpu.get() / u64::from(each)),
+                samples: 1,
+            }
+        })
+        .collect()
+}
+
+/// A stack whose outer frames it shares with many others.
+fn stack(number: u32) -> (StackId, Stack) {
+    let frame = |depth: u32| {
+        // As many different functions at a depth as there are stacks that part there.
+        let parts = (depth + 1).pow(2).min(FUNCTIONS_OF_DEPTH);
+        let which = number.wrapping_mul(2_654_435_761) / (depth + 1) % parts;
+        let offset = u64::from(depth * FUNCTIONS_OF_DEPTH + which) * 64;
+        Frame {
+            function: Some(format!("module_{depth}::function_{which}")),
+            file: Some(format!("/src/module_{depth}.rs")),
+            line: Some(10 + which),
+            module: Some("/usr/bin/worker".to_owned()),
+            build_id: Some("c0ffee".to_owned()),
+            file_offset: Some(offset),
+            kind: FrameKind::User,
+        }
+    };
+    (StackId(number), (0..DEPTH).map(frame).collect())
 }
 
 fn row(window: u32, thread: ThreadId, cpu: u16, oncpu: u64) -> Residency {

@@ -7,7 +7,9 @@
 
 mod background;
 mod figure;
+mod flamegraph;
 mod hook;
+mod idle;
 mod machine;
 mod own_cost;
 mod perf;
@@ -15,6 +17,7 @@ mod pingpong;
 mod process;
 mod read;
 mod recording;
+mod sampling;
 mod spread;
 mod storm;
 mod switching;
@@ -54,6 +57,21 @@ const BENCHES: &[Bench] = &[
         name: "read",
         summary: "time and memory of a report on ten million residency rows",
         run: read::run,
+    },
+    Bench {
+        name: "flamegraph",
+        summary: "time of a flame graph of ten million samples",
+        run: flamegraph::run,
+    },
+    Bench {
+        name: "sampling",
+        summary: "what sampling at 997 Hz costs a program that computes, with perf beside it",
+        run: sampling::run,
+    },
+    Bench {
+        name: "idle",
+        summary: "timer interrupts of a machine at rest, with and without stacks",
+        run: idle::run,
     },
     Bench {
         name: "storm",
@@ -159,7 +177,10 @@ mod tests {
     #[test]
     fn all_means_every_benchmark() {
         let names: Vec<_> = parse(&["all"]).unwrap().benches.iter().map(|it| it.name).collect();
-        assert_eq!(names, ["hook", "pingpong", "self", "read", "storm"]);
+        assert_eq!(
+            names,
+            ["hook", "pingpong", "self", "read", "flamegraph", "sampling", "idle", "storm"]
+        );
     }
 
     #[test]
