@@ -12,6 +12,7 @@ mod profile;
 mod report;
 mod report_code;
 mod sources;
+mod sources_perf;
 mod stack_division;
 mod symbols;
 mod trace;
@@ -21,6 +22,8 @@ mod support {
     pub(crate) mod call_tree;
     #[expect(dead_code, reason = "recordings belong to the kernel tests")]
     pub(crate) mod energy_prof;
+    pub(crate) mod fake_events;
+    pub(crate) mod fake_machine;
     pub(crate) mod fake_powercap;
     pub(crate) mod in_memory;
     #[expect(dead_code, reason = "single rights belong to the kernel tests")]

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::probes::{Account, CallGraph, ProbeError, SampledProcesses, Sampling};
-use crate::sources::SourceError;
+use crate::sources::{SourceChoice, SourceError};
 use crate::trace::{Existing, Owner, Session, TraceError, TraceSize};
 use crate::units::Nanoseconds;
 
@@ -65,8 +65,8 @@ pub struct RecordOptions {
     pub account: Option<Account>,
     /// Where powercap zones are, instead of `/sys/class/powercap`.
     pub powercap_root: Option<PathBuf>,
-    /// Whether to estimate even where counters can be read.
-    pub model_only: bool,
+    /// Where energy is to come from.
+    pub source: SourceChoice,
     /// Samples of stacks a second on each CPU; `None` for no stacks.
     pub frequency: Option<u32>,
     /// How the calls in stacks are found.

@@ -307,7 +307,7 @@ mod tests {
             counter: 0,
             at: at_ms(milliseconds),
             spread: Nanoseconds::ZERO,
-            value: Err(SourceError::not_a_number(path, b"x")),
+            value: Err(SourceError::not_a_number(path, b"x", "microjoules")),
         });
     }
 

@@ -12,6 +12,7 @@ use energy_prof::attribution::{IdlePolicy, ModelKind};
 use energy_prof::model::DomainId;
 use energy_prof::probes::CallGraph;
 use energy_prof::profile::{CodeUnit, GroupBy, SortBy};
+use energy_prof::sources::SourceChoice;
 use energy_prof::units::{Nanoseconds, Watts};
 
 use crate::exit;
@@ -122,8 +123,10 @@ pub(crate) struct MeasureArguments {
     #[arg(long, value_name = "TIME", default_value = "100ms", allow_negative_numbers = true, value_parser = time,
         help_heading = "Measuring")]
     pub(crate) window: Nanoseconds,
-    /// Where energy comes from: auto, or model to estimate even where counters can be read
-    #[arg(long, value_name = "SOURCE", default_value = "auto", help_heading = "Measuring")]
+    /// Where energy comes from: auto, rapl-perf, rapl-powercap, or model to estimate even where
+    /// counters can be read
+    #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = one_of::<SourceChoice>,
+        help_heading = "Measuring")]
     pub(crate) source: SourceChoice,
     /// Look for powercap zones here instead of /sys/class/powercap
     #[arg(long, value_name = "DIR", help_heading = "Measuring")]
@@ -137,13 +140,6 @@ pub(crate) struct MeasureArguments {
     /// Look for the kernel's type information here instead of /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) btf: Option<PathBuf>,
-}
-
-/// Where energy comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SourceChoice {
-    Auto,
-    Model,
 }
 
 #[derive(Debug, Args)]
@@ -301,6 +297,9 @@ pub(crate) struct StatArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
+    /// Look at this source only, as record --source would use it
+    #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = one_of::<SourceChoice>)]
+    pub(crate) source: SourceChoice,
     /// Look for powercap zones here instead of /sys/class/powercap
     #[arg(long, value_name = "DIR")]
     pub(crate) powercap_root: Option<PathBuf>,

@@ -8,11 +8,12 @@ use energy_prof::analyze::AnalyzeOptions;
 use energy_prof::probes::{Account, CallGraph};
 use energy_prof::record::{Progress, RecordError, RecordOptions, Recording, TargetChoice, record};
 use energy_prof::report;
+use energy_prof::sources::SourceChoice;
 use energy_prof::trace::{Existing, Owner};
 use energy_prof::units::Watts;
 
 use super::report::profile_of;
-use crate::cli::{self, Color, MeasureArguments, RecordArguments, SourceChoice, TargetArguments};
+use crate::cli::{self, Color, MeasureArguments, RecordArguments, TargetArguments};
 use crate::exit::Status;
 use crate::terminal::{self, StatusLine};
 
@@ -75,7 +76,7 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
         owner: None,
         account: None,
         powercap_root: arguments.powercap_root.clone(),
-        model_only: arguments.source == SourceChoice::Model,
+        source: arguments.source,
         frequency: None,
         call_graph: CallGraph::default(),
         log_shift: arguments.log_records,
@@ -113,8 +114,8 @@ fn given(arguments: &RecordArguments) -> BTreeMap<String, String> {
     if let Some(root) = &arguments.measure.powercap_root {
         note("powercap-root", root.display().to_string());
     }
-    if arguments.measure.source == SourceChoice::Model {
-        note("source", "model".to_owned());
+    if arguments.measure.source != SourceChoice::Auto {
+        note("source", arguments.measure.source.name().to_owned());
     }
     given
 }
