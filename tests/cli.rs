@@ -95,7 +95,11 @@ fn an_option_that_makes_no_sense_is_told_what_would() {
         ("--duration", &["", "soon", "-1s", "nan", "inf"], time),
         ("--duration", &["0", "0s"], "longer than nothing"),
         ("--log-records", &["", "0", "255", "300", "2097152", "x", "-256"], log),
-        ("--source", &["", "rapl"], "possible values: auto, model"),
+        (
+            "--source",
+            &["", "rapl"],
+            "possible values: auto, rapl-perf, rapl-powercap, hwmon, model",
+        ),
     ] {
         for value in values {
             let mut command = energy_prof();
@@ -106,10 +110,10 @@ fn an_option_that_makes_no_sense_is_told_what_would() {
             Outcome::of(&mut command).refused(2, &[hint]);
         }
     }
-    let domain = "expected package, core, uncore, dram or psys";
+    let domain = "expected package, core, uncore, dram, psys, machine, gpu or rail";
     for (option, values, hint) in [
         ("--idle-watts", &["", "x", "12.5", "package-0"][..], "write it as package-0=12.5"),
-        ("--idle-watts", &["gpu=1", "package-x=1", "=1"], domain),
+        ("--idle-watts", &["disk=1", "package-x=1", "=1"], domain),
         ("--idle-watts", &["package-0=", "package-0=-1", "package-0=nan", "dram=1e9"], "no power"),
         ("--sort", &["", "energy"], "expected joules, total, watts, cpu, name"),
         ("--by", &["", "pid"], "expected process, thread, exec"),

@@ -16,8 +16,8 @@ use energy_prof::sources::simulated_powercap::{
 };
 use energy_prof::sources::{
     CounterReading, CounterSpec, CpuVendor, EnergySource, FindingState, HostFacts, Meter,
-    PowercapZones, RaplPowercap, SourceChoice, SourceOptions, cpu_powers, discover, family_powers,
-    model_constants,
+    PowercapZones, RaplPowercap, Shown, SourceChoice, SourceOptions, cpu_powers, discover,
+    family_powers, model_constants,
 };
 use energy_prof::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime, Watts};
 use nix::time::{ClockId, clock_gettime};
@@ -251,6 +251,7 @@ proptest! {
             quantum: Microjoules::new(61),
             update_period: Nanoseconds::from_millis(1),
             ceiling: Watts::new(1000.0),
+            shows: Shown::Energy,
         };
         let mut readings = vec![(0_u64, start_uj)];
         for (length_us, watts) in &steps {

@@ -65,6 +65,8 @@ pub struct RecordOptions {
     pub account: Option<Account>,
     /// Where powercap zones are, instead of `/sys/class/powercap`.
     pub powercap_root: Option<PathBuf>,
+    /// Where sysfs is, instead of `/sys`, for the energy sources.
+    pub sysfs: Option<PathBuf>,
     /// Where energy is to come from.
     pub source: SourceChoice,
     /// Samples of stacks a second on each CPU; `None` for no stacks.

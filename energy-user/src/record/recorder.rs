@@ -60,8 +60,8 @@ pub async fn record(
     let facts = HostFacts::of_this_machine();
     let source_options = SourceOptions {
         powercap_root: options.powercap_root.clone(),
+        sysfs: options.sysfs.clone(),
         choice: options.source,
-        ..SourceOptions::default()
     };
     let mut energy = Energy::new(discover(&source_options, &facts, &count_event))?;
     let mut attach = AttachOptions {

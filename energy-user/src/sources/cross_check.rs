@@ -136,6 +136,7 @@ fn disagree(domain: DomainId, one: (&str, Microjoules), other: (&str, Microjoule
 mod tests {
     use super::*;
     use crate::model::{CounterFlags, Domain, Provenance};
+    use crate::sources::Shown;
 
     const PACKAGE: DomainId = DomainId::of_socket(Domain::Package, 0);
 
@@ -159,6 +160,7 @@ mod tests {
             quantum: Microjoules::new(61),
             update_period: Nanoseconds::from_millis(1),
             ceiling: Watts::new(1000.0),
+            shows: Shown::Energy,
         };
         let mut check = CrossCheck::default();
         let samples = [sample("one", one_uj), sample("other", other_uj)];

@@ -20,7 +20,7 @@ pub struct SourceOptions {
 pub struct Discovery {
     /// Counters, ready to be read. Of two that tell of one domain, the first is to be believed.
     pub sources: Vec<Box<dyn EnergySource>>,
-    /// The model, where there is no counter or it was asked for. Where a root or a source was named and
+    /// The model, where no counter tells what processors draw, or where it was asked for. Where a root or a source was named and
     /// has no counter there is neither: an estimate is not what was asked for, and the findings say why.
     pub model: Option<PowerModel>,
     /// What was found out on the way, for people.
@@ -50,7 +50,7 @@ pub fn discover(options: &SourceOptions, facts: &HostFacts, open_event: &OpenEve
         open_event,
     };
     let mut findings = Vec::new();
-    let mut sources = Vec::new();
+    let mut sources: Vec<Box<dyn EnergySource>> = Vec::new();
     if options.choice == SourceChoice::Model {
         findings
             .push(Finding::ok("energy source", "counters are not read: the model was asked for"));
@@ -62,13 +62,24 @@ pub fn discover(options: &SourceOptions, facts: &HostFacts, open_event: &OpenEve
             sources.extend(sought.source);
         }
     }
+    if findings.is_empty() {
+        let what = format!("{} energy source", options.choice.name());
+        findings.push(Finding::missing(what, "this machine has nothing of that kind"));
+    }
     let may_estimate = options.choice == SourceChoice::Auto && options.powercap_root.is_none();
-    let estimate = options.choice == SourceChoice::Model || (may_estimate && sources.is_empty());
+    let estimate =
+        options.choice == SourceChoice::Model || (may_estimate && !measure_processors(&sources));
     let model = estimate.then(|| PowerModel::for_host(facts));
     if let Some(model) = &model {
         findings.push(Finding::degraded("energy model", model.note()));
     }
     Discovery { sources, model, findings }
+}
+
+/// Whether any counter tells what processors draw, alone or with the rest of the machine.
+fn measure_processors(sources: &[Box<dyn EnergySource>]) -> bool {
+    let mut counters = sources.iter().flat_map(|source| source.counters());
+    counters.any(|spec| spec.domain.domain.is_fed_by_cpus())
 }
 
 impl SourceOptions {

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use super::SourceError;
 
@@ -30,7 +31,17 @@ impl NumberFile {
         &self.path
     }
 
+    /// The number, which must not be negative.
     pub(super) fn read(&mut self) -> Result<u64, SourceError> {
+        self.read_as()
+    }
+
+    /// The number, which may be negative.
+    pub(super) fn read_signed(&mut self) -> Result<i64, SourceError> {
+        self.read_as()
+    }
+
+    fn read_as<T: FromStr>(&mut self) -> Result<T, SourceError> {
         if self.failed
             && let Ok(file) = File::open(&self.path)
         {
@@ -41,7 +52,7 @@ impl NumberFile {
         value
     }
 
-    fn read_once(&self) -> Result<u64, SourceError> {
+    fn read_once<T: FromStr>(&self) -> Result<T, SourceError> {
         let mut text = [0; 32];
         let length = self
             .file
@@ -53,7 +64,7 @@ impl NumberFile {
 }
 
 /// A whole number, as the kernel prints it.
-fn parse(text: &[u8]) -> Option<u64> {
+fn parse<T: FromStr>(text: &[u8]) -> Option<T> {
     str::from_utf8(text).ok()?.trim_ascii_end().parse().ok()
 }
 
@@ -63,10 +74,11 @@ mod tests {
 
     #[test]
     fn a_number_is_whole_and_nothing_else() {
-        assert_eq!(parse(b"262143328849\n"), Some(262_143_328_849));
-        assert_eq!(parse(b"00000000000000000061\n"), Some(61));
+        assert_eq!(parse(b"262143328849\n"), Some(262_143_328_849_u64));
+        assert_eq!(parse(b"00000000000000000061\n"), Some(61_u64));
+        assert_eq!(parse(b"-5\n"), Some(-5_i64));
         for garbage in [&b""[..], b"\n", b"-5\n", b"12 34\n", b"0x10\n", b"\xff\n"] {
-            assert_eq!(parse(garbage), None);
+            assert_eq!(parse::<u64>(garbage), None);
         }
     }
 }

@@ -55,7 +55,7 @@ fn remedy_on(facts: &HostFacts) -> String {
         }
         CpuVendor::Other => format!(
             "RAPL is a feature of x86 processors, and this one ({}) is none that Linux knows to have it: \
-             only an estimate is possible",
+             another source must measure",
             facts.arch
         ),
     }

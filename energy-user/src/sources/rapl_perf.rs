@@ -14,7 +14,8 @@ use super::perf_pmu::{OpenEvent, PerfPmu, ReadCount, Scale};
 use super::rapl_registers::{USUAL_QUANTUM, ceiling, update_period};
 use super::undisturbed::read_undisturbed;
 use super::{
-    ClockFn, CounterReading, CounterSpec, CpuVendor, EnergySource, Finding, HostFacts, SourceError,
+    ClockFn, CounterReading, CounterSpec, CpuVendor, EnergySource, Finding, HostFacts, Shown,
+    SourceError,
 };
 use crate::model::{CpuPlace, Domain, DomainId, Provenance};
 use crate::units::Microjoules;
@@ -226,6 +227,7 @@ fn spec(domain: DomainId, facts: &HostFacts) -> CounterSpec {
         quantum: if whole_joules { Microjoules::new(1_000_000) } else { USUAL_QUANTUM },
         update_period: update_period(&facts.vendor),
         ceiling: ceiling(domain.domain),
+        shows: Shown::Energy,
     }
 }
 

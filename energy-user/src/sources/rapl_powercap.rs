@@ -16,7 +16,9 @@ use super::rapl_registers::{USUAL_QUANTUM, ceiling, update_period};
 use super::rapl_zone::{domain_of_zone, psys_of_first_socket};
 use super::undisturbed::read_undisturbed;
 use super::wrapping_counter::turn_of;
-use super::{ClockFn, CounterReading, CounterSpec, CpuVendor, EnergySource, Finding, SourceError};
+use super::{
+    ClockFn, CounterReading, CounterSpec, CpuVendor, EnergySource, Finding, Shown, SourceError,
+};
 use crate::model::{Domain, DomainId, Provenance};
 use crate::units::Microjoules;
 
@@ -231,6 +233,7 @@ impl OpenZone {
                 .map_or(USUAL_QUANTUM, |unit_nj| Microjoules::new(unit_nj.div_ceil(1000))),
             update_period: update_period(vendor),
             ceiling: ceiling(domain.domain),
+            shows: Shown::Energy,
         };
         Ok(Self { spec, file })
     }

@@ -21,11 +21,13 @@ pub(super) const fn update_period(vendor: &CpuVendor) -> Nanoseconds {
 }
 
 /// More than any such part draws, even for a millisecond: the largest packages of 2025 have a TDP of 500 W
-/// (EPYC 9965, Xeon 6980P) and short peaks of about twice that; 24 DIMMs draw below 500 W.
+/// (EPYC 9965, Xeon 6980P) and short peaks of about twice that; 24 DIMMs draw below 500 W, a graphics card
+/// at most 1.4 kW (B300), with peaks of twice that.
 pub(super) const fn ceiling(domain: Domain) -> Watts {
     match domain {
         Domain::Package | Domain::Core | Domain::Uncore => Watts::new(1000.0),
         Domain::Dram => Watts::new(500.0),
-        Domain::Psys => Watts::new(10_000.0),
+        Domain::Psys | Domain::Machine => Watts::new(10_000.0),
+        Domain::Gpu | Domain::Rail => Watts::new(3000.0),
     }
 }

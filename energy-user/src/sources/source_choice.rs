@@ -5,7 +5,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::discover::{Machine, Sought};
-use super::{rapl_perf, rapl_powercap};
+use super::{hwmon, rapl_perf, rapl_powercap};
 
 /// Where energy is to come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,13 +17,16 @@ pub enum SourceChoice {
     RaplPerf,
     /// RAPL by powercap zones.
     RaplPowercap,
+    /// Sensors of hardware monitoring.
+    Hwmon,
     /// The model, even where counters could be read.
     Model,
 }
 
 impl SourceChoice {
     /// Every choice, in the order shown; what measures comes best first.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::RaplPerf, Self::RaplPowercap, Self::Model];
+    pub const ALL: [Self; 5] =
+        [Self::Auto, Self::RaplPerf, Self::RaplPowercap, Self::Hwmon, Self::Model];
 
     /// The name in options.
     pub const fn name(self) -> &'static str {
@@ -31,6 +34,7 @@ impl SourceChoice {
             Self::Auto => "auto",
             Self::RaplPerf => "rapl-perf",
             Self::RaplPowercap => "rapl-powercap",
+            Self::Hwmon => "hwmon",
             Self::Model => "model",
         }
     }
@@ -41,6 +45,7 @@ impl SourceChoice {
             Self::Auto | Self::Model => None,
             Self::RaplPerf => Some(rapl_perf::seek),
             Self::RaplPowercap => Some(rapl_powercap::seek),
+            Self::Hwmon => Some(hwmon::seek),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use energy_prof::attribution::{IdlePolicy, ModelKind};
@@ -123,9 +124,8 @@ pub(crate) struct MeasureArguments {
     #[arg(long, value_name = "TIME", default_value = "100ms", allow_negative_numbers = true, value_parser = time,
         help_heading = "Measuring")]
     pub(crate) window: Nanoseconds,
-    /// Where energy comes from: auto, rapl-perf, rapl-powercap, or model to estimate even where
-    /// counters can be read
-    #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = one_of::<SourceChoice>,
+    /// Where energy comes from: auto takes the best, model estimates even where counters can be read
+    #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = source(),
         help_heading = "Measuring")]
     pub(crate) source: SourceChoice,
     /// Look for powercap zones here instead of /sys/class/powercap
@@ -137,6 +137,9 @@ pub(crate) struct MeasureArguments {
     /// Fail (exit code 9) if anything was lost
     #[arg(long, help_heading = "Measuring")]
     pub(crate) strict: bool,
+    /// Look for energy sources here instead of /sys
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) sysfs: Option<PathBuf>,
     /// Look for the kernel's type information here instead of /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) btf: Option<PathBuf>,
@@ -298,11 +301,14 @@ pub(crate) struct StatArguments {
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
     /// Look at this source only, as record --source would use it
-    #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = one_of::<SourceChoice>)]
+    #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = source())]
     pub(crate) source: SourceChoice,
     /// Look for powercap zones here instead of /sys/class/powercap
     #[arg(long, value_name = "DIR")]
     pub(crate) powercap_root: Option<PathBuf>,
+    /// Look for energy sources here instead of /sys
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) sysfs: Option<PathBuf>,
     /// Write JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -446,6 +452,12 @@ fn log_records(text: &str) -> Result<u32, String> {
 
 fn one_of<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// The names of the sources, which completions and complaints list.
+fn source() -> impl TypedValueParser<Value = SourceChoice> {
+    let names = PossibleValuesParser::new(SourceChoice::ALL.map(SourceChoice::name));
+    names.try_map(|name| name.parse::<SourceChoice>())
 }
 
 fn report_by(text: &str) -> Result<ReportBy, String> {

@@ -47,8 +47,8 @@ pub(crate) fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<S
     let facts = HostFacts::of_this_machine();
     let options = SourceOptions {
         powercap_root: arguments.powercap_root.clone(),
+        sysfs: arguments.sysfs.clone(),
         choice: arguments.source,
-        ..SourceOptions::default()
     };
     let mut found = discover(&options, &facts, &count_event);
     if found.sources.len() > 1 {

@@ -76,6 +76,7 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
         owner: None,
         account: None,
         powercap_root: arguments.powercap_root.clone(),
+        sysfs: arguments.sysfs.clone(),
         source: arguments.source,
         frequency: None,
         call_graph: CallGraph::default(),
