@@ -12,6 +12,7 @@ mod profile;
 mod report;
 mod report_code;
 mod sources;
+mod sources_battery;
 mod sources_hwmon;
 mod sources_perf;
 mod stack_division;

@@ -1,5 +1,6 @@
 //! Energy from other sources than RAPL, recorded to the end: what fails in between is a flagged gap.
 
+use std::fs;
 use std::path::Path;
 use std::process::Output;
 
@@ -84,4 +85,24 @@ fn a_sensor_that_fails_while_recording_is_a_gap_and_the_recording_goes_on() {
         let report = report(&place.trace());
         assert!(report.contains("windows without energy: machine in "), "{report}");
     }
+}
+
+#[test]
+fn a_charger_that_is_plugged_in_while_recording_is_a_gap() {
+    let machine = FakeMachine::new();
+    machine.write("class/power_supply/BAT0/type", "Battery");
+    machine.write("class/power_supply/BAT0/status", "Discharging");
+    machine.write("class/power_supply/BAT0/power_now", "8000000");
+    let status = machine.path("class/power_supply/BAT0/status");
+    let place = Place::new();
+    let script = format!(
+        "sleep 0.5; echo Charging > {0}; sleep 0.5; echo Discharging > {0}; sleep 0.5",
+        status.display()
+    );
+    record(&place, &machine, &script);
+    let samples = of_domain(&place, MACHINE);
+    assert!(samples.iter().any(|sample| sample.energy.is_none()));
+    assert!(samples.iter().any(|sample| sample.energy.is_some()));
+    assert!(samples.iter().all(|sample| sample.source == "battery"));
+    assert!(fs::read_to_string(status).unwrap().starts_with("Discharging"));
 }

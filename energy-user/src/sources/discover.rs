@@ -56,7 +56,9 @@ pub fn discover(options: &SourceOptions, facts: &HostFacts, open_event: &OpenEve
             .push(Finding::ok("energy source", "counters are not read: the model was asked for"));
     }
     for choice in SourceChoice::ALL.into_iter().filter(|choice| options.wants(*choice)) {
-        if let Some(seek) = choice.seeker() {
+        // Of a battery's figure nothing is gained where processors are measured.
+        let enough = choice == SourceChoice::Battery && measure_processors(&sources);
+        if let Some(seek) = choice.seeker().filter(|_| !enough) {
             let sought = seek(&machine);
             findings.extend(sought.findings);
             sources.extend(sought.source);

@@ -5,6 +5,7 @@
 //! and says which sources it has, and what is missing for better ones.
 //! A new source is one file here and one line in `discover.rs`.
 
+mod battery;
 mod counter;
 mod cpu_architecture;
 mod cpu_name;
@@ -32,6 +33,7 @@ mod source_error;
 mod undisturbed;
 mod wrapping_counter;
 
+pub use battery::{Batteries, BatteryGauges};
 pub use counter::{ClockFn, CounterReading, CounterSpec, EnergySource, Shown};
 pub use cpu_name::comparable_name;
 pub use cross_check::{CrossCheck, cross_check};

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::discover::{Machine, Sought};
-use super::{hwmon, rapl_perf, rapl_powercap};
+use super::{battery, hwmon, rapl_perf, rapl_powercap};
 
 /// Where energy is to come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,14 +19,16 @@ pub enum SourceChoice {
     RaplPowercap,
     /// Sensors of hardware monitoring.
     Hwmon,
+    /// Batteries, while they discharge; where nothing better measures.
+    Battery,
     /// The model, even where counters could be read.
     Model,
 }
 
 impl SourceChoice {
     /// Every choice, in the order shown; what measures comes best first.
-    pub const ALL: [Self; 5] =
-        [Self::Auto, Self::RaplPerf, Self::RaplPowercap, Self::Hwmon, Self::Model];
+    pub const ALL: [Self; 6] =
+        [Self::Auto, Self::RaplPerf, Self::RaplPowercap, Self::Hwmon, Self::Battery, Self::Model];
 
     /// The name in options.
     pub const fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl SourceChoice {
             Self::RaplPerf => "rapl-perf",
             Self::RaplPowercap => "rapl-powercap",
             Self::Hwmon => "hwmon",
+            Self::Battery => "battery",
             Self::Model => "model",
         }
     }
@@ -46,6 +49,7 @@ impl SourceChoice {
             Self::RaplPerf => Some(rapl_perf::seek),
             Self::RaplPowercap => Some(rapl_powercap::seek),
             Self::Hwmon => Some(hwmon::seek),
+            Self::Battery => Some(battery::seek),
         }
     }
 }

@@ -34,6 +34,17 @@ pub enum SourceError {
         /// What it should hold a whole number of.
         unit: &'static str,
     },
+    /// A battery is charged, or does not say what it does: its power is not what the machine draws.
+    #[error("{} says {status:?}: what the machine draws is known only while discharging", path.display())]
+    NotDischarging {
+        /// The battery's status file.
+        path: PathBuf,
+        /// What it says.
+        status: String,
+    },
+    /// No battery gives anything.
+    #[error("no battery is discharging, so none tells what the machine draws")]
+    NoneDischarges,
     /// A perf event cannot be opened or read.
     #[error("cannot count {event}: {}{}", in_words(cause), way_out(cause))]
     Event {
