@@ -14,6 +14,7 @@ mod report_code;
 mod sources;
 mod sources_battery;
 mod sources_hwmon;
+mod sources_machines;
 mod sources_perf;
 mod stack_division;
 mod symbols;
@@ -28,6 +29,7 @@ mod support {
     pub(crate) mod fake_machine;
     pub(crate) mod fake_powercap;
     pub(crate) mod in_memory;
+    pub(crate) mod machines;
     #[expect(dead_code, reason = "single rights belong to the kernel tests")]
     pub(crate) mod nobody;
     pub(crate) mod outcome;

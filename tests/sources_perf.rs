@@ -3,24 +3,19 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use energy_prof::model::{Domain, DomainId, disjoint_cover};
+use energy_prof::model::{Domain, DomainId, Window, disjoint_cover};
 use energy_prof::probes::count_event;
 use energy_prof::sources::{
-    CpuVendor, Discovery, EnergySource, FindingState, HostFacts, RaplPerf, SourceChoice,
+    CpuVendor, Discovery, EnergySource, FindingState, HostFacts, Meter, RaplPerf, SourceChoice,
     SourceOptions, cross_check, discover,
 };
-use energy_prof::units::{Microjoules, MonotonicTime};
+use energy_prof::units::{Microjoules, MonotonicTime, WallTime};
 
 use crate::support::fake_events::{FakeEvents, no_events};
 use crate::support::fake_machine::{FakeMachine, facts};
 use crate::support::fake_powercap::FakePowercap;
+use crate::support::machines::{CORES, GRAPHICS, MEMORY, PACKAGE, PLATFORM};
 use crate::support::skip::skip;
-
-const CORES: u64 = 1;
-const PACKAGE: u64 = 2;
-const MEMORY: u64 = 3;
-const GRAPHICS: u64 = 4;
-const PLATFORM: u64 = 5;
 
 /// Counts of 2⁻³² J in a joule.
 const JOULE: u64 = 1 << 32;
@@ -142,6 +137,66 @@ fn a_count_that_cannot_be_read_is_an_error_and_the_others_go_on() {
     assert_eq!(during["package-0"], Ok(2_000_000));
     events.show(PACKAGE, 2, Ok(3 * JOULE));
     assert_eq!(shown(&mut source)["package-1"], Ok(3_000_000));
+}
+
+/// The flags and the energy in microjoules of a domain in the seconds between these counts.
+fn seconds(
+    whole: &(FakeMachine, HostFacts, FakeEvents),
+    event: u64,
+    counts: &[u64],
+) -> Vec<(Option<u64>, String)> {
+    let (machine, facts, events) = whole;
+    let mut source = open(machine, facts, events).unwrap();
+    let domain = if event == PLATFORM { Domain::Psys } else { Domain::Package };
+    let id = DomainId::of_socket(domain, 0);
+    let index = source.counters().iter().position(|spec| spec.domain == id).unwrap();
+    let spec = source.counters()[index];
+    let mut meter = Meter::new(spec, source.name(), source.provenance());
+    let at = |second: usize| MonotonicTime::from_nanos(1_000_000_000 * (second as u64 + 1));
+    let mut samples = Vec::new();
+    for (second, count) in counts.iter().enumerate() {
+        events.show(event, 0, Ok(*count));
+        let mut readings = Vec::new();
+        source.read(&|| at(second), &mut readings);
+        meter.push(readings.swap_remove(index));
+        if second > 0 {
+            let window = Window {
+                index: 0,
+                start: at(second - 1),
+                end: at(second),
+                start_utc: WallTime::default(),
+                lost_switches: 0,
+                lost_events: 0,
+            };
+            let sample = meter.energy_of(&window).unwrap();
+            samples.push((sample.energy.map(Microjoules::get), sample.flags.to_string()));
+        }
+    }
+    samples
+}
+
+/// The kernel takes more than half a turn between two of its looks for a step back.
+#[test]
+fn a_count_that_goes_back_is_a_gap_and_the_next_second_is_right() {
+    let samples = seconds(&server(), PACKAGE, &[100 * JOULE, 40 * JOULE, 50 * JOULE]);
+    let expected = [(None, "backwards".to_owned()), (Some(10_000_000), String::new())];
+    assert_eq!(samples, expected);
+}
+
+#[test]
+fn a_count_beyond_32_bits_of_register_goes_on_without_a_wrap() {
+    let turn = 1 << 50;
+    let samples = seconds(&server(), PACKAGE, &[turn - JOULE, turn + 9 * JOULE]);
+    assert_eq!(samples, [(Some(10_000_000), String::new())]);
+}
+
+#[test]
+fn a_platform_that_counts_whole_joules_may_stand_still_for_a_second() {
+    let (machine, mut facts, events) = server();
+    (facts.family, facts.model) = (Some(6), Some(0x8f));
+    let server = (machine, facts, events);
+    let samples = seconds(&server, PLATFORM, &[5 * JOULE, 5 * JOULE, 6 * JOULE]);
+    assert_eq!(samples, [(Some(0), String::new()), (Some(1_000_000), String::new())]);
 }
 
 #[test]
