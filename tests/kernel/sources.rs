@@ -52,7 +52,8 @@ fn a_meter_of_the_machine_is_the_total_and_the_card_is_beside_it() {
     let total = profile.total().measured.joules().get();
     assert!((total - 10.0 * duration).abs() < 0.001, "{total} J in {duration} s of 10 W");
     let card = profile.domains[&CARD].ledger;
-    assert_eq!((card.unattributed, card.attributed), (card.measured, Microjoules::ZERO));
+    assert_eq!(card.attributed, Microjoules::ZERO);
+    assert_eq!(card.unattributed + card.idle, card.measured);
     assert!(
         of_domain(&place, CARD)
             .iter()
@@ -85,6 +86,30 @@ fn a_sensor_that_fails_while_recording_is_a_gap_and_the_recording_goes_on() {
         let report = report(&place.trace());
         assert!(report.contains("windows without energy: machine in "), "{report}");
     }
+}
+
+/// The kernel's clock of a CPU stands in for the PMU, a nanosecond for 10⁻⁹ J: it draws 1 W.
+#[test]
+fn two_ways_to_one_counter_that_disagree_are_told_and_the_first_is_believed() {
+    let machine = FakeMachine::new().with_pmu("power", "0", &[("energy-pkg", 0)]);
+    // PERF_TYPE_SOFTWARE; its event 0 is PERF_COUNT_SW_CPU_CLOCK.
+    machine.write("bus/event_source/devices/power/type", "1");
+    machine.write("bus/event_source/devices/power/events/energy-pkg.scale", "1e-9");
+    let zone = "class/powercap/intel-rapl:0";
+    machine.write(&format!("{zone}/name"), "package-0");
+    machine.write(&format!("{zone}/energy_uj"), "5");
+    let place = Place::new();
+    let output = record(&place, &machine, "sleep 1");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let told = "of package-0 at the same time, 100.0 % apart: one of them is wrong";
+    assert!(said.contains(told), "{said}");
+    let profile = place.profile();
+    let package = &profile.domains[&DomainId::of_socket(Domain::Package, 0)];
+    assert_eq!((package.source.as_str(), package.in_total), ("rapl-perf", true));
+    let duration = profile.span.duration.seconds();
+    let total = profile.total().measured.joules().get();
+    assert!((total - duration).abs() < 0.01 * duration, "{total} J in {duration} s of 1 W");
+    assert!(report(&place.trace()).contains("one of them is wrong"));
 }
 
 #[test]
