@@ -84,6 +84,18 @@ fn targets_exclude_each_other() {
 }
 
 #[test]
+fn a_place_of_zones_is_refused_where_none_are_read() {
+    for arguments in [&["record", "-a"][..], &["stat"], &["doctor"]] {
+        let mut arguments = arguments.to_vec();
+        arguments.extend(["--powercap-root=/nowhere", "--source=hwmon"]);
+        if arguments[0] == "stat" {
+            arguments.extend(["--", "true"]);
+        }
+        outcome(&arguments).refused(2, &["--source hwmon reads no powercap zones"]);
+    }
+}
+
+#[test]
 fn an_option_that_makes_no_sense_is_told_what_would() {
     let pid = "`ps -e` lists the ones there are";
     let time = "write 100ms, 1.5s or 2m";

@@ -3,7 +3,7 @@
 //! The kernel extends the 32-bit registers to 64 bits, so nothing wraps here. It takes a step of more than
 //! half a turn for one back, and looks by itself as often as a draw of 200 W needs; reading at least every
 //! 10 s, as the recorder does, keeps that from happening below 3 kW (2³¹ × 2⁻¹⁶ J = 32 768 J in 10 s).
-//! Reference: Linux v6.15, arch/x86/events/rapl.c
+//! Reference: Linux v6.14, arch/x86/events/rapl.c
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -246,7 +246,7 @@ fn refused(domain: DomainId, error: &SourceError) -> Finding {
     if error.is_permission() { finding.remedied_by("sudo energy-prof …") } else { finding }
 }
 
-/// AMD's counters of single cores (Linux 6.15). A domain has no core to name yet, and to read a core's
+/// AMD's counters of single cores (Linux 6.14). A domain has no core to name yet, and to read a core's
 /// counter the kernel interrupts that core, which would wake it.
 fn per_core_pmu(sysfs: &Path) -> Option<Finding> {
     let pmu = PerfPmu::find(sysfs, "power_core").transpose()?;

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use energy_prof::attribution::{IdlePolicy, ModelKind};
@@ -19,8 +18,10 @@ use energy_prof::units::{Nanoseconds, Watts};
 use crate::exit;
 
 mod exports;
+mod sources;
 
 pub(crate) use exports::{DiffArguments, ExportArguments, FlamegraphArguments, PartArguments};
+pub(crate) use sources::DoctorArguments;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -125,7 +126,7 @@ pub(crate) struct MeasureArguments {
         help_heading = "Measuring")]
     pub(crate) window: Nanoseconds,
     /// Where energy comes from: auto takes the best, model estimates even where counters can be read
-    #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = source(),
+    #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = sources::by_name(),
         help_heading = "Measuring")]
     pub(crate) source: SourceChoice,
     /// Look for powercap zones here instead of /sys/class/powercap
@@ -299,22 +300,6 @@ pub(crate) struct StatArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DoctorArguments {
-    /// Look at this source only, as record --source would use it
-    #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = source())]
-    pub(crate) source: SourceChoice,
-    /// Look for powercap zones here instead of /sys/class/powercap
-    #[arg(long, value_name = "DIR")]
-    pub(crate) powercap_root: Option<PathBuf>,
-    /// Look for energy sources here instead of /sys
-    #[arg(long, value_name = "DIR", hide = true)]
-    pub(crate) sysfs: Option<PathBuf>,
-    /// Write JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct SimulateArguments {
     /// Directory to make the zones in
     pub(crate) directory: PathBuf,
@@ -365,9 +350,19 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     })
 }
 
-/// Refuses what clap cannot: a choice of threads where rows are threads already.
+/// Refuses what clap cannot: a choice of threads where rows are threads already, and a place of zones for
+/// a source that reads none.
 fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
     match &arguments.command {
+        Command::Record(RecordArguments { measure, .. })
+        | Command::Stat(StatArguments { measure, .. }) => {
+            sources::check_root(measure.source, measure.powercap_root.as_deref())?;
+            Ok(arguments)
+        }
+        Command::Doctor(doctor) => {
+            sources::check_root(doctor.source, doctor.powercap_root.as_deref())?;
+            Ok(arguments)
+        }
         Command::Report(ReportArguments {
             by: ReportBy::Threads(_), function: None, threads, ..
         }) if threads.is_given() => Err(Arguments::command().error(
@@ -452,12 +447,6 @@ fn log_records(text: &str) -> Result<u32, String> {
 
 fn one_of<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
-}
-
-/// The names of the sources, which completions and complaints list.
-fn source() -> impl TypedValueParser<Value = SourceChoice> {
-    let names = PossibleValuesParser::new(SourceChoice::ALL.map(SourceChoice::name));
-    names.try_map(|name| name.parse::<SourceChoice>())
 }
 
 fn report_by(text: &str) -> Result<ReportBy, String> {
