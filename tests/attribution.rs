@@ -350,7 +350,9 @@ proptest! {
             for charge in &domain.samples {
                 prop_assert!(charge.thread >= ThreadId::FIRST && ran_here(charge.thread));
             }
-            if !ran_here(ThreadId::LOST) {
+            if !sample.domain.domain.is_fed_by_cpus() {
+                prop_assert_eq!((ledger.idle, ledger.attributed), (idle, Microjoules::ZERO));
+            } else if !ran_here(ThreadId::LOST) {
                 prop_assert_eq!(ledger.unattributed, Microjoules::ZERO);
             }
             prop_assert!(domain.samples.is_sorted_by_key(|charge| charge.thread));

@@ -88,6 +88,18 @@ fn targets_exclude_each_other() {
 }
 
 #[test]
+fn a_place_of_zones_is_refused_where_none_are_read() {
+    for arguments in [&["record", "-a"][..], &["stat"], &["doctor"]] {
+        let mut arguments = arguments.to_vec();
+        arguments.extend(["--powercap-root=/nowhere", "--source=hwmon"]);
+        if arguments[0] == "stat" {
+            arguments.extend(["--", "true"]);
+        }
+        outcome(&arguments).refused(2, &["--source hwmon reads no powercap zones"]);
+    }
+}
+
+#[test]
 fn an_option_that_makes_no_sense_is_told_what_would() {
     let pid = "`ps -e` lists the ones there are";
     let time = "write 100ms, 1.5s or 2m";
@@ -99,7 +111,11 @@ fn an_option_that_makes_no_sense_is_told_what_would() {
         ("--duration", &["", "soon", "-1s", "nan", "inf"], time),
         ("--duration", &["0", "0s"], "longer than nothing"),
         ("--log-records", &["", "0", "255", "300", "2097152", "x", "-256"], log),
-        ("--source", &["", "rapl"], "possible values: auto, model"),
+        (
+            "--source",
+            &["", "rapl"],
+            "possible values: auto, rapl-perf, rapl-powercap, hwmon, battery, model",
+        ),
     ] {
         for value in values {
             let mut command = energy_prof();
@@ -110,10 +126,10 @@ fn an_option_that_makes_no_sense_is_told_what_would() {
             Outcome::of(&mut command).refused(2, &[hint]);
         }
     }
-    let domain = "expected package, core, uncore, dram or psys";
+    let domain = "expected package, core, uncore, dram, psys, machine, gpu or rail";
     for (option, values, hint) in [
         ("--idle-watts", &["", "x", "12.5", "package-0"][..], "write it as package-0=12.5"),
-        ("--idle-watts", &["gpu=1", "package-x=1", "=1"], domain),
+        ("--idle-watts", &["disk=1", "package-x=1", "=1"], domain),
         ("--idle-watts", &["package-0=", "package-0=-1", "package-0=nan", "dram=1e9"], "no power"),
         ("--sort", &["", "energy"], "expected joules, total, watts, cpu, name"),
         ("--by", &["", "pid"], "expected process, thread, exec"),

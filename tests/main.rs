@@ -12,6 +12,10 @@ mod profile;
 mod report;
 mod report_code;
 mod sources;
+mod sources_battery;
+mod sources_hwmon;
+mod sources_machines;
+mod sources_perf;
 mod stack_division;
 mod symbolize;
 mod symbols;
@@ -24,8 +28,11 @@ mod support {
     pub(crate) mod call_tree;
     #[expect(dead_code, reason = "recordings belong to the kernel tests")]
     pub(crate) mod energy_prof;
+    pub(crate) mod fake_events;
+    pub(crate) mod fake_machine;
     pub(crate) mod fake_powercap;
     pub(crate) mod in_memory;
+    pub(crate) mod machines;
     #[expect(dead_code, reason = "single rights belong to the kernel tests")]
     pub(crate) mod nobody;
     pub(crate) mod outcome;

@@ -16,13 +16,14 @@ use energy_prof::sources::simulated_powercap::{
 };
 use energy_prof::sources::{
     CounterReading, CounterSpec, CpuVendor, EnergySource, FindingState, HostFacts, Meter,
-    PowercapZones, RaplPowercap, SourceOptions, cpu_powers, discover, family_powers,
-    model_constants,
+    PowercapZones, RaplPowercap, Shown, SourceChoice, SourceOptions, cpu_powers, discover,
+    family_powers, model_constants,
 };
 use energy_prof::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime, Watts};
 use nix::time::{ClockId, clock_gettime};
 use proptest::prelude::*;
 
+use crate::support::fake_events::no_events;
 use crate::support::fake_powercap::FakePowercap;
 
 fn open(tree: &FakePowercap, vendor: &CpuVendor) -> PowercapZones {
@@ -153,7 +154,7 @@ fn a_named_root_without_zones_is_no_reason_to_estimate() {
     let tree = FakePowercap::new();
     let options =
         SourceOptions { powercap_root: Some(tree.root().to_owned()), ..SourceOptions::default() };
-    let found = discover(&options, &HostFacts::default());
+    let found = discover(&options, &HostFacts::default(), &no_events);
     assert!(found.sources.is_empty() && found.model.is_none());
     assert_eq!(found.findings[0].state, FindingState::Missing);
     assert!(found.findings[0].remedy.is_some());
@@ -162,12 +163,13 @@ fn a_named_root_without_zones_is_no_reason_to_estimate() {
 #[test]
 fn counters_come_before_the_model_unless_that_is_asked_for() {
     let tree = FakePowercap::client();
-    let root = Some(tree.root().to_owned());
+    let options =
+        SourceOptions { powercap_root: Some(tree.root().to_owned()), ..SourceOptions::default() };
     let facts = HostFacts { vendor: CpuVendor::Intel, ..HostFacts::default() };
-    let measured =
-        discover(&SourceOptions { powercap_root: root.clone(), force_model: false }, &facts);
+    let measured = discover(&options, &facts, &no_events);
     assert_eq!((measured.sources.len(), measured.model.is_some()), (1, false));
-    let modelled = discover(&SourceOptions { powercap_root: root, force_model: true }, &facts);
+    let options = SourceOptions { choice: SourceChoice::Model, ..options };
+    let modelled = discover(&options, &facts, &no_events);
     assert_eq!((modelled.sources.len(), modelled.model.is_some()), (0, true));
 }
 
@@ -200,8 +202,8 @@ fn a_machine_is_described_by_its_procfs_and_sysfs() {
     assert_eq!(facts.virtualisation.as_deref(), Some("Amazon EC2"));
     assert_eq!((facts.hostname.as_str(), facts.modules.len()), ("node7", 1));
     // Cascade Lake: its servers' curve is known.
-    let options = SourceOptions { force_model: true, ..SourceOptions::default() };
-    let model = discover(&options, &facts).model.unwrap();
+    let options = SourceOptions { choice: SourceChoice::Model, ..SourceOptions::default() };
+    let model = discover(&options, &facts, &no_events).model.unwrap();
     assert!(model.note().contains("Cascade Lake"), "{}", model.note());
     assert_eq!(model.domains().len(), 3, "two packages and the memory");
 }
@@ -249,6 +251,7 @@ proptest! {
             quantum: Microjoules::new(61),
             update_period: Nanoseconds::from_millis(1),
             ceiling: Watts::new(1000.0),
+            shows: Shown::Energy,
         };
         let mut readings = vec![(0_u64, start_uj)];
         for (length_us, watts) in &steps {

@@ -17,6 +17,7 @@ mod log;
 mod privileges;
 mod residency;
 mod simulated;
+mod sources;
 mod targets;
 
 #[path = "../support"]
@@ -24,6 +25,10 @@ mod support {
     pub(crate) mod busy;
     pub(crate) mod divided;
     pub(crate) mod energy_prof;
+    #[expect(dead_code, reason = "PMUs and places of CPUs belong to the suite")]
+    pub(crate) mod fake_machine;
+    #[expect(dead_code, reason = "zones belong to the suite")]
+    pub(crate) mod fake_powercap;
     pub(crate) mod functions;
     pub(crate) mod load;
     pub(crate) mod nobody;

@@ -162,6 +162,7 @@ pub struct AttributedDomain {
 /// Per domain: idle is the baseline's power over the window's length, at most what was measured.
 /// The rest is active and goes to the threads that ran on the feeding CPUs, as the model weighs
 /// them; the share of [`ThreadId::LOST`] is unattributed. Where nothing ran, all of it is idle.
+/// What a domain that CPUs do not feed, such as a graphics card, draws above idle is unattributed.
 /// Where the energy is unknown there is no ledger and no charge.
 pub fn attribute_window(
     window: &Window,
@@ -207,7 +208,9 @@ fn attribute_domain(
     let (threads, weights): (Vec<ThreadId>, Vec<u64>) =
         rules.model.model().weights(&ran).into_iter().unzip();
     let mut samples = Vec::with_capacity(threads.len());
-    if active > Microjoules::ZERO
+    if !domain.domain.is_fed_by_cpus() {
+        ledger.unattributed = active;
+    } else if active > Microjoules::ZERO
         && let Some(parts) = split(active.get(), &weights)
     {
         let total: u128 = weights.iter().copied().map(u128::from).sum();

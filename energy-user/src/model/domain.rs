@@ -20,13 +20,28 @@ pub enum Domain {
     Uncore,
     /// Memory beside a package.
     Dram,
-    /// The whole platform (`psys`); contains the packages.
+    /// The whole platform (`psys`, or a module with all on it); contains the packages.
     Psys,
+    /// The whole machine at a meter of its supply or at its battery; contains everything.
+    Machine,
+    /// A graphics card, or a graphics processor that counts for itself.
+    Gpu,
+    /// One supply of a board, whatever it feeds.
+    Rail,
 }
 
 impl Domain {
     /// Every domain, in the order reports show them.
-    pub const ALL: [Self; 5] = [Self::Package, Self::Core, Self::Uncore, Self::Dram, Self::Psys];
+    pub const ALL: [Self; 8] = [
+        Self::Package,
+        Self::Core,
+        Self::Uncore,
+        Self::Dram,
+        Self::Psys,
+        Self::Machine,
+        Self::Gpu,
+        Self::Rail,
+    ];
 
     /// The name used in the trace.
     pub const fn name(self) -> &'static str {
@@ -36,7 +51,21 @@ impl Domain {
             Self::Uncore => "uncore",
             Self::Dram => "dram",
             Self::Psys => "psys",
+            Self::Machine => "machine",
+            Self::Gpu => "gpu",
+            Self::Rail => "rail",
         }
+    }
+
+    /// Whether the time that threads run on CPUs says who draws its energy. It says nothing of graphics
+    /// cards, nor of supplies that may feed anything.
+    pub const fn is_fed_by_cpus(self) -> bool {
+        !matches!(self, Self::Gpu | Self::Rail)
+    }
+
+    /// Whether its number is that of a device and not of a socket.
+    pub(super) const fn counts_devices(self) -> bool {
+        matches!(self, Self::Machine | Self::Gpu | Self::Rail)
     }
 
     /// The domain that already contains this one's energy, if any.
@@ -44,7 +73,7 @@ impl Domain {
         match self {
             Self::Core | Self::Uncore => Some(Self::Package),
             Self::Package | Self::Dram => Some(Self::Psys),
-            Self::Psys => None,
+            Self::Psys | Self::Machine | Self::Gpu | Self::Rail => None,
         }
     }
 }
@@ -58,8 +87,8 @@ impl fmt::Display for Domain {
 /// A name that is no domain of ours.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
-    "{0:?} is no energy domain: expected package, core, uncore, dram or psys, and where needed a \
-     socket and die as in package-0 or package-1-die-0"
+    "{0:?} is no energy domain: expected package, core, uncore, dram, psys, machine, gpu or rail, and \
+     where needed a socket and die, or a device, as in package-0, package-1-die-0 or gpu-0"
 )]
 pub struct ParseDomainError(String);
 
@@ -78,7 +107,8 @@ impl FromStr for Domain {
 pub struct DomainId {
     /// What the counter covers.
     pub domain: Domain,
-    /// The socket (physical package id); `None` where the counter covers them all.
+    /// The socket (physical package id); `None` where the counter covers them all. Of a machine's meter,
+    /// a graphics card or a rail, its number among its kind.
     pub socket: Option<u16>,
     /// The die within the socket, on parts with a counter per die.
     pub die: Option<u16>,
@@ -142,19 +172,31 @@ impl fmt::Display for DomainId {
 /// The domains among `present` whose energies may be added without counting any silicon twice.
 ///
 /// `psys` is left out wherever a package is present: makers differ in what it covers, and on some
-/// servers it counts whole joules. It is the total only where nothing finer is measured.
+/// servers it counts whole joules. It is the total only where nothing finer is measured, and a meter of
+/// the whole machine only where neither is; of several meters the first, as they may measure the same.
+/// Graphics cards are the total where there is nothing else. Rails may feed each other, so that only a
+/// single one is, alone.
 pub fn disjoint_cover(present: &[DomainId]) -> Vec<DomainId> {
-    let measured_inside_psys =
-        present.iter().any(|id| matches!(id.domain, Domain::Package | Domain::Core | Domain::Dram));
+    let any = |domain| present.iter().any(|id| id.domain == domain);
+    let processors = [Domain::Package, Domain::Core, Domain::Dram].into_iter().any(any);
+    let platform = !processors && any(Domain::Psys);
+    let machine = !processors && !platform && any(Domain::Machine);
+    let first_machine = present.iter().filter(|id| id.domain == Domain::Machine).min();
     present
         .iter()
         .copied()
         .filter(|id| match id.domain {
-            Domain::Psys => !measured_inside_psys,
+            Domain::Psys => platform,
+            Domain::Machine => machine && Some(id) == first_machine,
             Domain::Package | Domain::Dram => true,
-            Domain::Core | Domain::Uncore => !present
-                .iter()
-                .any(|other| Some(other.domain) == id.domain.inside() && other.covers_place(*id)),
+            Domain::Core | Domain::Uncore => {
+                let inside = |other: &DomainId| {
+                    Some(other.domain) == id.domain.inside() && other.covers_place(*id)
+                };
+                !platform && !machine && !present.iter().any(inside)
+            }
+            Domain::Gpu => present.iter().all(|other| !other.domain.is_fed_by_cpus()),
+            Domain::Rail => present.len() == 1,
         })
         .collect()
 }
@@ -186,11 +228,36 @@ mod tests {
     }
 
     #[test]
+    fn a_machines_meter_is_the_total_only_where_no_part_is_measured() {
+        let package = DomainId::of_socket(Domain::Package, 0);
+        let uncore = DomainId::of_socket(Domain::Uncore, 0);
+        let psys = DomainId::of_machine(Domain::Psys);
+        let machine = DomainId::of_machine(Domain::Machine);
+        assert_eq!(disjoint_cover(&[package, psys, machine]), [package]);
+        assert_eq!(disjoint_cover(&[psys, uncore, machine]), [psys]);
+        assert_eq!(disjoint_cover(&[machine, uncore]), [machine]);
+        let meters = [1, 0].map(|number| DomainId::of_socket(Domain::Machine, number));
+        assert_eq!(disjoint_cover(&meters), [meters[1]], "both may measure the same");
+    }
+
+    #[test]
+    fn cards_and_rails_are_beside_the_total() {
+        let package = DomainId::of_socket(Domain::Package, 0);
+        let cards = [0, 1].map(|number| DomainId::of_socket(Domain::Gpu, number));
+        let rails = [0, 1].map(|number| DomainId::of_socket(Domain::Rail, number));
+        assert_eq!(disjoint_cover(&[package, cards[0], cards[1], rails[0]]), [package]);
+        assert_eq!(disjoint_cover(&[cards[0], cards[1], rails[0]]), cards);
+        assert_eq!(disjoint_cover(&rails), [], "one may feed the other");
+        assert_eq!(disjoint_cover(&rails[..1]), rails[..1]);
+    }
+
+    #[test]
     fn a_domain_id_reads_like_a_powercap_zone() {
         let die = DomainId { domain: Domain::Package, socket: Some(1), die: Some(0) };
         assert_eq!(die.to_string(), "package-1-die-0");
         assert_eq!("package-1-die-0".parse(), Ok(die));
         assert_eq!("psys".parse(), Ok(DomainId::of_machine(Domain::Psys)));
+        assert_eq!("gpu-1".parse(), Ok(DomainId::of_socket(Domain::Gpu, 1)));
         assert!("package-x".parse::<DomainId>().is_err());
         assert_eq!("dram".parse(), Ok(Domain::Dram));
         assert!("gpu0".parse::<Domain>().is_err());

@@ -25,13 +25,17 @@ impl CounterFlags {
     /// The counter was unknown at one edge of the window, so the energy is unknown.
     pub const GAP: Self = Self(32);
 
-    const NAMES: [(Self, &'static str); 6] = [
+    /// Made of readings of power, added up over time: what happened between two readings was not seen.
+    pub const INTEGRATED: Self = Self(64);
+
+    const NAMES: [(Self, &'static str); 7] = [
         (Self::WRAPPED, "wrapped"),
         (Self::UNREADABLE, "unreadable"),
         (Self::BACKWARDS, "backwards"),
         (Self::IMPLAUSIBLE, "implausible"),
         (Self::STALE, "stale"),
         (Self::GAP, "gap"),
+        (Self::INTEGRATED, "integrated"),
     ];
 
     /// Both sets together.

@@ -26,8 +26,12 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// Whether `cpu`'s work draws on `domain`. A CPU of unknown place draws on every socket's.
+    /// Whether `cpu`'s work draws on `domain`. A CPU of unknown place draws on every socket's, and every CPU
+    /// on a meter of the machine.
     pub fn feeds(&self, cpu: u16, domain: DomainId) -> bool {
+        if domain.domain.counts_devices() {
+            return domain.domain.is_fed_by_cpus();
+        }
         let Some(place) = self.cpus.get(&cpu) else { return true };
         domain.socket.is_none_or(|socket| socket == place.socket)
             && domain.die.is_none_or(|die| die == place.die)
@@ -36,7 +40,8 @@ impl Topology {
     /// The CPUs whose work draws on `domain`, for asking about many rows.
     pub fn feeders(&self, domain: DomainId) -> Feeders {
         let cpus = self.cpus.keys().next_back().map_or(0, |last| usize::from(*last) + 1);
-        let mut feeders = Feeders { feeds: vec![None; cpus] };
+        let mut feeders =
+            Feeders { feeds: vec![None; cpus], unknown: domain.domain.is_fed_by_cpus() };
         for cpu in self.cpus.keys() {
             feeders.feeds[usize::from(*cpu)] = Some(self.feeds(*cpu, domain));
         }
@@ -57,12 +62,14 @@ impl Topology {
 pub struct Feeders {
     /// By CPU number; `None` where the place is unknown.
     feeds: Vec<Option<bool>>,
+    /// Whether those of unknown place do.
+    unknown: bool,
 }
 
 impl Feeders {
-    /// Whether `cpu` is one of them. A CPU of unknown place is.
+    /// Whether `cpu` is one of them. A CPU of unknown place is, where CPUs feed the domain at all.
     pub fn contains(&self, cpu: u16) -> bool {
-        self.place(cpu).unwrap_or(true)
+        self.place(cpu).unwrap_or(self.unknown)
     }
 
     /// Whether the place of `cpu` is known.
@@ -96,5 +103,13 @@ mod tests {
             assert_eq!(feeders.knows(cpu), topology.cpus.contains_key(&cpu), "CPU {cpu}");
         }
         assert_eq!(feeders.known(), 2);
+    }
+
+    #[test]
+    fn every_cpu_draws_on_the_machines_meter_and_none_on_a_card() {
+        let topology = Topology { cpus: [(0, CpuPlace::default())].into() };
+        assert!(topology.feeds(0, DomainId::of_socket(Domain::Machine, 1)));
+        assert!(!topology.feeds(0, DomainId::of_socket(Domain::Gpu, 0)));
+        assert!(!topology.feeds(7, DomainId::of_socket(Domain::Rail, 0)), "of unknown place");
     }
 }

@@ -5,6 +5,7 @@
 
 mod attach;
 mod clock;
+mod counting;
 mod events;
 mod launch;
 mod mappings;
@@ -21,6 +22,7 @@ use thiserror::Error;
 
 pub use attach::{AttachOptions, Probes, RunStatistics};
 pub use clock::{monotonic_now, suspended, wall_now};
+pub use counting::count_event;
 pub use events::{TaskChange, TaskEvent};
 pub use launch::{Account, command};
 pub use mappings::{CodeChange, CodeEvent, Mapped};

@@ -2,7 +2,7 @@
 
 use super::RecordError;
 use crate::model::{EnergySample, Residency, ThreadId, Window};
-use crate::sources::{Discovery, EnergySource, Meter, PowerModel};
+use crate::sources::{CrossCheck, Discovery, EnergySource, Meter, PowerModel};
 use crate::trace::{IdlePower, SourceInfo};
 use crate::units::{MonotonicTime, Nanoseconds};
 
@@ -10,6 +10,7 @@ use crate::units::{MonotonicTime, Nanoseconds};
 pub(super) struct Energy {
     metered: Vec<Metered>,
     model: Option<PowerModel>,
+    cross_check: CrossCheck,
 }
 
 struct Metered {
@@ -33,7 +34,7 @@ impl Energy {
             let why: Vec<_> = found.findings.iter().map(|finding| finding.detail.clone()).collect();
             return Err(RecordError::NoSource(why.join("; ")));
         }
-        Ok(Self { metered, model: found.model })
+        Ok(Self { metered, model: found.model, cross_check: CrossCheck::default() })
     }
 
     /// The sources as the trace tells of them.
@@ -57,6 +58,14 @@ impl Energy {
             note: Some(model.note()),
         });
         counted.chain(modelled).collect()
+    }
+
+    /// Where two sources of one domain were too far apart, in sentences.
+    pub(super) fn disagreements(&self) -> Vec<String> {
+        let counters = self.metered.iter().flat_map(|metered| metered.source.counters());
+        let specs: Vec<_> = counters.copied().collect();
+        let findings = self.cross_check.findings(&specs).into_iter();
+        findings.map(|finding| finding.detail).collect()
     }
 
     /// Reads every counter now.
@@ -85,6 +94,7 @@ impl Energy {
         for meter in self.metered.iter_mut().flat_map(|metered| &mut metered.meters) {
             samples.push(meter.energy_of(window)?);
         }
+        self.cross_check.add(&samples, window.length());
         if let Some(model) = &self.model {
             let busy = |cpu: u16| -> Nanoseconds {
                 rows.iter()

@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::probes::{Account, CallGraph, ProbeError, SampledProcesses, Sampling};
-use crate::sources::SourceError;
+use crate::sources::{SourceChoice, SourceError};
 use crate::trace::{Existing, Owner, Session, TraceError, TraceSize};
 use crate::units::Nanoseconds;
 
@@ -70,8 +70,10 @@ pub struct RecordOptions {
     pub environment: Vec<(&'static str, OsString)>,
     /// Where powercap zones are, instead of `/sys/class/powercap`.
     pub powercap_root: Option<PathBuf>,
-    /// Whether to estimate even where counters can be read.
-    pub model_only: bool,
+    /// Where sysfs is, instead of `/sys`, for the energy sources.
+    pub sysfs: Option<PathBuf>,
+    /// Where energy is to come from.
+    pub source: SourceChoice,
     /// Samples of stacks a second on each CPU; `None` for no stacks.
     pub frequency: Option<u32>,
     /// How the calls in stacks are found.

@@ -1,6 +1,6 @@
 //! The recording itself: attach, start, tick, stop, complete. One loop, in the order of time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
@@ -20,7 +20,9 @@ use super::{Progress, RecordError, RecordOptions, Recording, TargetChoice, privi
 use crate::model::{
     DomainId, EnergySample, Grid, Losses, Provenance, Residency, Window, disjoint_cover,
 };
-use crate::probes::{AttachOptions, Probes, monotonic_now, sees_host_pids, suspended, wall_now};
+use crate::probes::{
+    AttachOptions, Probes, count_event, monotonic_now, sees_host_pids, suspended, wall_now,
+};
 use crate::sources::{HostFacts, SourceOptions, discover};
 use crate::trace::{
     Batch, BpfCost, Clock, Host, SamplingInfo, Session, SessionState, SourceInfo, Target,
@@ -58,9 +60,10 @@ pub async fn record(
     let facts = HostFacts::of_this_machine();
     let source_options = SourceOptions {
         powercap_root: options.powercap_root.clone(),
-        force_model: options.model_only,
+        sysfs: options.sysfs.clone(),
+        choice: options.source,
     };
-    let mut energy = Energy::new(discover(&source_options, &facts))?;
+    let mut energy = Energy::new(discover(&source_options, &facts, &count_event))?;
     let mut attach = AttachOptions {
         log_shift: options.log_shift,
         sampling: options.sampling(),
@@ -302,9 +305,13 @@ impl Recorder {
         let cover = disjoint_cover(&present);
         let mut joules = None;
         let mut estimated = false;
+        let mut told = BTreeSet::new();
         for sample in samples().filter(|sample| cover.contains(&sample.domain)) {
-            estimated |= sample.provenance > Provenance::Attributed;
-            if let Some(energy) = sample.energy {
+            // Another source of the same domain tells of the same joules.
+            if let Some(energy) = sample.energy
+                && told.insert((sample.window, sample.domain))
+            {
+                estimated |= sample.provenance > Provenance::Attributed;
                 joules = Some(joules.unwrap_or(0.0) + energy.joules().get());
             }
         }
@@ -339,11 +346,17 @@ impl Recorder {
                 status.code().or_else(|| status.signal().map(|signal| 128 + signal));
         }
         // The kernel unloads the programs before names are looked for and the disk is waited for.
-        let mut warnings = Vec::new();
+        let mut warnings = self.energy.disagreements();
+        // The first source is the one to be believed, so its figures are those that doubts belong to.
+        if let Some(source) = session.sources.first_mut()
+            && !warnings.is_empty()
+        {
+            source.note = Some(warnings.join("; "));
+        }
         if let Some(stacks) = self.capture.into_stacks() {
             let (stacks, unnamed) = stacks.named();
             self.writing.send(Batch { stacks, ..Batch::default() });
-            warnings = unnamed;
+            warnings.extend(unnamed);
         }
         let size = self.writing.finish(&session)?;
         Ok(Recording { session, size, warnings })

@@ -21,6 +21,17 @@ pub struct CounterSpec {
     pub update_period: Nanoseconds,
     /// More than the hardware can draw; a faster counter is not believed.
     pub ceiling: Watts,
+    /// What the hardware shows.
+    pub shows: Shown,
+}
+
+/// What a sensor shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Energy, counted by the hardware.
+    Energy,
+    /// Power, which the source adds up over time.
+    Power,
 }
 
 /// One reading of one counter.

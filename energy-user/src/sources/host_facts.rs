@@ -169,7 +169,7 @@ fn topology(sysfs: &Path, cpuinfo: &str) -> Topology {
 }
 
 /// The CPUs of a list such as `0-3,8`; parts that are no list are left out.
-fn parse_cpu_list(text: &str) -> Vec<u16> {
+pub(super) fn parse_cpu_list(text: &str) -> Vec<u16> {
     let mut cpus = Vec::new();
     for part in text.trim().split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::wrapping_counter::{Step, step};
-use super::{CounterReading, CounterSpec, SourceError};
+use super::{CounterReading, CounterSpec, Shown, SourceError};
 use crate::model::{CounterFlags, Domain, EnergySample, Provenance, Window};
 use crate::units::{Joules, Microjoules, MonotonicTime, Nanoseconds, Watts};
 
@@ -115,6 +115,10 @@ impl Meter {
             Ok((energy, error, flags)) => (Some(energy), Some(error), flags),
             Err(flags) => (None, None, flags),
         };
+        let flags = match self.spec.shows {
+            Shown::Energy => flags,
+            Shown::Power => flags.with(CounterFlags::INTEGRATED),
+        };
         self.forget_before(window.end);
         Some(EnergySample {
             window: window.index,
@@ -190,9 +194,9 @@ impl Meter {
         }
     }
 
-    /// How long a counter may stand still; `None` for `uncore`, whose graphics are truly switched off.
+    /// How long a counter may stand still; `None` for what is truly switched off: graphics, and rails.
     fn stale_after(&self) -> Option<Nanoseconds> {
-        if self.spec.domain.domain == Domain::Uncore {
+        if matches!(self.spec.domain.domain, Domain::Uncore | Domain::Gpu | Domain::Rail) {
             return None;
         }
         let ten_updates = Nanoseconds::new(10 * self.spec.update_period.get());
@@ -284,6 +288,7 @@ mod tests {
             quantum: Microjoules::new(100),
             update_period: Nanoseconds::from_millis(1),
             ceiling: Watts::new(500.0),
+            shows: Shown::Energy,
         };
         Meter::new(spec, "test", Provenance::Measured)
     }
@@ -307,7 +312,7 @@ mod tests {
             counter: 0,
             at: at_ms(milliseconds),
             spread: Nanoseconds::ZERO,
-            value: Err(SourceError::not_a_number(path, b"x")),
+            value: Err(SourceError::not_a_number(path, b"x", "microjoules")),
         });
     }
 

@@ -6,28 +6,21 @@
 //! Reference: Linux v6.12, Documentation/power/powercap/powercap.rst
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::discover::{Machine, Sought};
+use super::number_file::NumberFile;
+use super::powercap_remedy::{missing_counters, remedy_without_zones};
+use super::rapl_registers::{USUAL_QUANTUM, ceiling, update_period};
 use super::rapl_zone::{domain_of_zone, psys_of_first_socket};
+use super::undisturbed::read_undisturbed;
 use super::wrapping_counter::turn_of;
-use super::{ClockFn, CounterReading, CounterSpec, CpuVendor, EnergySource, Finding, SourceError};
+use super::{
+    ClockFn, CounterReading, CounterSpec, CpuVendor, EnergySource, Finding, Shown, SourceError,
+};
 use crate::model::{Domain, DomainId, Provenance};
-use crate::units::{Microjoules, Nanoseconds, Watts};
-
-/// RAPL registers advance every 1/1024 s (Intel SDM vol. 3B, 14.9.3, "every ~1 msec"; 0.976 ms measured
-/// by Raffin and Trystram, arXiv 2401.15985), AMD's every millisecond (`Documentation/hwmon/amd_energy.rst`).
-const INTEL_UPDATE_PERIOD: Nanoseconds = Nanoseconds::new(976_563);
-const AMD_UPDATE_PERIOD: Nanoseconds = Nanoseconds::from_millis(1);
-
-/// The unit of Intel's packages, 2⁻¹⁴ J, taken where a range does not give the unit away.
-const USUAL_QUANTUM: Microjoules = Microjoules::new(61);
-
-/// A reading that took longer was interrupted, on a busy machine for milliseconds: it does not tell
-/// when the counter had its value, and is made again, so often at most.
-const UNDISTURBED: Nanoseconds = Nanoseconds::new(100_000);
-const ATTEMPTS: usize = 3;
+use crate::units::Microjoules;
 
 /// Zones nest three deep at most: control type, package, domain.
 const DEEPEST_ZONE: usize = 3;
@@ -36,7 +29,7 @@ const DEEPEST_ZONE: usize = 3;
 #[derive(Debug)]
 pub struct RaplPowercap {
     counters: Vec<CounterSpec>,
-    files: Vec<CounterFile>,
+    files: Vec<NumberFile>,
 }
 
 /// What [`RaplPowercap::open`] found.
@@ -48,6 +41,27 @@ pub struct PowercapZones {
     pub findings: Vec<Finding>,
     /// Whether a counter was there but not readable for want of privileges.
     pub denied: bool,
+}
+
+/// Looks for zones on a machine.
+pub(super) fn seek(machine: &Machine) -> Sought {
+    let default = machine.sysfs.join("class/powercap");
+    let root = machine.powercap_root.unwrap_or(&default);
+    match RaplPowercap::open(root, &machine.facts.vendor) {
+        Ok(mut zones) => {
+            let mut findings = std::mem::take(&mut zones.findings);
+            if zones.source.is_none() {
+                findings.insert(0, missing_counters(&zones, root, machine));
+            }
+            let source = zones.source.map(|source| Box::new(source) as Box<dyn EnergySource>);
+            Sought { source, findings }
+        }
+        Err(error) => {
+            let finding = Finding::missing("RAPL (powercap)", error.to_string());
+            let findings = vec![finding.remedied_by(remedy_without_zones(machine))];
+            Sought { source: None, findings }
+        }
+    }
 }
 
 impl RaplPowercap {
@@ -115,23 +129,13 @@ impl EnergySource for RaplPowercap {
 
     fn read(&mut self, clock: &ClockFn, out: &mut Vec<CounterReading>) {
         for (counter, file) in self.files.iter_mut().enumerate() {
-            let mut reading = file.read_between(counter, clock);
-            for _ in 1..ATTEMPTS {
-                if reading.spread <= UNDISTURBED || reading.value.is_err() {
-                    break;
-                }
-                let again = file.read_between(counter, clock);
-                if again.spread < reading.spread {
-                    reading = again;
-                }
-            }
-            out.push(reading);
+            out.push(read_undisturbed(counter, clock, || file.read().map(Microjoules::new)));
         }
     }
 }
 
 fn already_counted(what: String, zone: &Zone, other: &OpenZone) -> Finding {
-    let (this, that) = (zone.path.display(), other.file.path.display());
+    let (this, that) = (zone.path.display(), other.file.path().display());
     if zone.twin {
         Finding::ok(what, format!("{this} counts the same silicon as {that}: not used"))
     } else {
@@ -212,12 +216,12 @@ fn collect_zone_directories(
 #[derive(Debug)]
 struct OpenZone {
     spec: CounterSpec,
-    file: CounterFile,
+    file: NumberFile,
 }
 
 impl OpenZone {
     fn open(zone: &Path, domain: DomainId, vendor: &CpuVendor) -> Result<Self, SourceError> {
-        let mut file = CounterFile::open(zone.join("energy_uj"))?;
+        let mut file = NumberFile::open(zone.join("energy_uj"), "microjoules")?;
         file.read()?;
         let highest = fs::read_to_string(zone.join("max_energy_range_uj"));
         let turn = highest.ok().and_then(|text| text.trim().parse().ok()).map(turn_of);
@@ -227,18 +231,16 @@ impl OpenZone {
             range: turn.map(|turn| Microjoules::new(turn.size_uj)),
             quantum: quantum
                 .map_or(USUAL_QUANTUM, |unit_nj| Microjoules::new(unit_nj.div_ceil(1000))),
-            update_period: match vendor {
-                CpuVendor::Amd | CpuVendor::Hygon => AMD_UPDATE_PERIOD,
-                _ => INTEL_UPDATE_PERIOD,
-            },
+            update_period: update_period(vendor),
             ceiling: ceiling(domain.domain),
+            shows: Shown::Energy,
         };
         Ok(Self { spec, file })
     }
 
     fn finding(&self) -> Finding {
         let what = format!("RAPL {}", self.spec.domain);
-        let detail = format!("measured by {}", self.file.path.display());
+        let detail = format!("measured by {}", self.file.path().display());
         match self.spec.range {
             Some(_) => Finding::ok(what, detail),
             None => Finding::degraded(
@@ -249,82 +251,9 @@ impl OpenZone {
     }
 }
 
-/// More than any such part draws, even for a millisecond: the largest packages of 2025 have a TDP of 500 W
-/// (EPYC 9965, Xeon 6980P) and short peaks of about twice that; 24 DIMMs draw below 500 W.
-const fn ceiling(domain: Domain) -> Watts {
-    match domain {
-        Domain::Package | Domain::Core | Domain::Uncore => Watts::new(1000.0),
-        Domain::Dram => Watts::new(500.0),
-        Domain::Psys => Watts::new(10_000.0),
-    }
-}
-
-/// An open `energy_uj`.
-#[derive(Debug)]
-struct CounterFile {
-    path: PathBuf,
-    file: File,
-    /// Whether the last read failed, so that the file may have been replaced (a module loaded again).
-    failed: bool,
-}
-
-impl CounterFile {
-    fn open(path: PathBuf) -> Result<Self, SourceError> {
-        match File::open(&path) {
-            Ok(file) => Ok(Self { path, file, failed: false }),
-            Err(cause) => Err(SourceError::read(&path, cause)),
-        }
-    }
-
-    fn read(&mut self) -> Result<Microjoules, SourceError> {
-        if self.failed
-            && let Ok(file) = File::open(&self.path)
-        {
-            self.file = file;
-        }
-        let value = self.read_once();
-        self.failed = value.is_err();
-        value
-    }
-
-    /// Reads, and looks at the clock before and after.
-    fn read_between(&mut self, counter: usize, clock: &ClockFn) -> CounterReading {
-        let before = clock();
-        let value = self.read();
-        let spread = clock().since(before);
-        let at = before + Nanoseconds::new(spread.get() / 2);
-        CounterReading { counter, at, spread, value }
-    }
-
-    fn read_once(&self) -> Result<Microjoules, SourceError> {
-        let mut text = [0; 32];
-        let length = self
-            .file
-            .read_at(&mut text, 0)
-            .map_err(|cause| SourceError::read(&self.path, cause))?;
-        let text = &text[..length];
-        parse_counter(text).ok_or_else(|| SourceError::not_a_number(&self.path, text))
-    }
-}
-
-/// A whole number of microjoules, as the kernel prints it.
-fn parse_counter(text: &[u8]) -> Option<Microjoules> {
-    let text = str::from_utf8(text).ok()?;
-    text.trim_ascii_end().parse().ok().map(Microjoules::new)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_counter_is_a_whole_number_and_nothing_else() {
-        assert_eq!(parse_counter(b"262143328849\n"), Some(Microjoules::new(262_143_328_849)));
-        assert_eq!(parse_counter(b"00000000000000000061\n"), Some(Microjoules::new(61)));
-        for garbage in [&b""[..], b"\n", b"-5\n", b"12 34\n", b"0x10\n", b"\xff\n"] {
-            assert_eq!(parse_counter(garbage), None);
-        }
-    }
 
     #[test]
     fn a_missing_root_is_an_error_that_names_it() {

@@ -24,13 +24,44 @@ pub enum SourceError {
         /// What the system said.
         cause: io::Error,
     },
-    /// A file was read and is no whole number of microjoules.
-    #[error("{} holds {text:?}, which is no number of microjoules", path.display())]
+    /// A file was read and is no whole number of its unit.
+    #[error("{} holds {text:?}, which is no number of {unit}", path.display())]
     NotANumber {
         /// The file.
         path: PathBuf,
         /// What it holds, cut to a few dozen bytes.
         text: String,
+        /// What it should hold a whole number of.
+        unit: &'static str,
+    },
+    /// A battery is charged, or does not say what it does: its power is not what the machine draws.
+    #[error("{} says {status:?}: what the machine draws is known only while discharging", path.display())]
+    NotDischarging {
+        /// The battery's status file.
+        path: PathBuf,
+        /// What it says.
+        status: String,
+    },
+    /// No battery gives anything.
+    #[error("no battery is discharging, so none tells what the machine draws")]
+    NoneDischarges,
+    /// A perf event cannot be opened or read.
+    #[error("cannot count {event}: {}{}", in_words(cause), way_out(cause))]
+    Event {
+        /// The event and its CPU, e.g. `power/energy-pkg/ on CPU 0`.
+        event: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A file that describes a perf event holds something else than it should.
+    #[error("{} holds {text:?}, which is no {expected}", path.display())]
+    NotAnEvent {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        text: String,
+        /// What it should hold.
+        expected: &'static str,
     },
 }
 
@@ -43,14 +74,14 @@ impl SourceError {
         Self::Read { path: path.to_owned(), cause }
     }
 
-    pub(super) fn not_a_number(path: &Path, text: &[u8]) -> Self {
+    pub(super) fn not_a_number(path: &Path, text: &[u8], unit: &'static str) -> Self {
         let text = String::from_utf8_lossy(text).trim_end().to_owned();
-        Self::NotANumber { path: path.to_owned(), text }
+        Self::NotANumber { path: path.to_owned(), text, unit }
     }
 
     /// Whether more privilege would help.
     pub fn is_permission(&self) -> bool {
-        matches!(self, Self::List { cause, .. } | Self::Read { cause, .. }
+        matches!(self, Self::List { cause, .. } | Self::Read { cause, .. } | Self::Event { cause, .. }
             if cause.kind() == io::ErrorKind::PermissionDenied)
     }
 }
@@ -85,7 +116,7 @@ mod tests {
             "cannot read /sys/class/powercap/intel-rapl:0/energy_uj: permission denied; run as root"
         );
         assert!(denied.is_permission());
-        let garbage = SourceError::not_a_number(path, b"12x4\n");
+        let garbage = SourceError::not_a_number(path, b"12x4\n", "microjoules");
         assert_eq!(
             garbage.to_string(),
             "/sys/class/powercap/intel-rapl:0/energy_uj holds \"12x4\", which is no number of microjoules"

@@ -12,16 +12,19 @@ use energy_prof::attribution::{IdlePolicy, ModelKind};
 use energy_prof::model::DomainId;
 use energy_prof::probes::CallGraph;
 use energy_prof::profile::{CodeUnit, GroupBy, SortBy};
+use energy_prof::sources::SourceChoice;
 use energy_prof::units::{Nanoseconds, Watts};
 
 use crate::exit;
 
 mod exports;
 mod simulate;
+mod sources;
 mod symbolize;
 
 pub(crate) use exports::{DiffArguments, ExportArguments, FlamegraphArguments, PartArguments};
 pub(crate) use simulate::SimulateArguments;
+pub(crate) use sources::DoctorArguments;
 pub(crate) use symbolize::SymbolizeArguments;
 
 const STYLES: Styles = Styles::styled()
@@ -128,8 +131,9 @@ pub(crate) struct MeasureArguments {
     #[arg(long, value_name = "TIME", default_value = "100ms", allow_negative_numbers = true, value_parser = time,
         help_heading = "Measuring")]
     pub(crate) window: Nanoseconds,
-    /// Where energy comes from: auto, or model to estimate even where counters can be read
-    #[arg(long, value_name = "SOURCE", default_value = "auto", help_heading = "Measuring")]
+    /// Where energy comes from: auto takes the best, model estimates even where counters can be read
+    #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = sources::by_name(),
+        help_heading = "Measuring")]
     pub(crate) source: SourceChoice,
     /// Look for powercap zones here instead of /sys/class/powercap
     #[arg(long, value_name = "DIR", help_heading = "Measuring")]
@@ -140,16 +144,12 @@ pub(crate) struct MeasureArguments {
     /// Fail (exit code 9) if anything was lost
     #[arg(long, help_heading = "Measuring")]
     pub(crate) strict: bool,
+    /// Look for energy sources here instead of /sys
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) sysfs: Option<PathBuf>,
     /// Look for the kernel's type information here instead of /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) btf: Option<PathBuf>,
-}
-
-/// Where energy comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SourceChoice {
-    Auto,
-    Model,
 }
 
 #[derive(Debug, Args)]
@@ -310,16 +310,6 @@ pub(crate) struct StatArguments {
     pub(crate) argv: Vec<OsString>,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct DoctorArguments {
-    /// Look for powercap zones here instead of /sys/class/powercap
-    #[arg(long, value_name = "DIR")]
-    pub(crate) powercap_root: Option<PathBuf>,
-    /// Write JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 /// The arguments of this process, or the status to exit with at once.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     Arguments::try_parse().and_then(checked).map_err(|error| {
@@ -329,8 +319,8 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     })
 }
 
-/// Refuses what clap cannot: a choice of threads where rows are threads already, and variables for
-/// what runs already.
+/// Refuses what clap cannot: a choice of threads where rows are threads already, variables for what
+/// runs already, and a place of zones for a source that reads none.
 fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
     match &arguments.command {
         Command::Record(RecordArguments { jit: true, target, .. })
@@ -341,6 +331,15 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
                 "--jit sets variables of a command that is launched: give it as `record --jit -- \
                  CMD…`; what runs already must have been started with them (docs/symbols.md)",
             ))
+        }
+        Command::Record(RecordArguments { measure, .. })
+        | Command::Stat(StatArguments { measure, .. }) => {
+            sources::check_root(measure.source, measure.powercap_root.as_deref())?;
+            Ok(arguments)
+        }
+        Command::Doctor(doctor) => {
+            sources::check_root(doctor.source, doctor.powercap_root.as_deref())?;
+            Ok(arguments)
         }
         Command::Report(ReportArguments {
             by: ReportBy::Threads(_), function: None, threads, ..

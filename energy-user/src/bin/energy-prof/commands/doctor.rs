@@ -2,9 +2,12 @@
 
 use std::io::stdout;
 use std::path::Path;
+use std::time::Duration;
 
-use energy_prof::probes::{BpfSupport, ProbeError, SamplingEvent};
-use energy_prof::sources::{Finding, FindingState, HostFacts, SourceOptions, discover};
+use energy_prof::probes::{BpfSupport, ProbeError, SamplingEvent, count_event, monotonic_now};
+use energy_prof::sources::{
+    Finding, FindingState, HostFacts, SourceOptions, cross_check, discover,
+};
 use serde::Serialize;
 
 use crate::cli::{Color, DoctorArguments};
@@ -13,6 +16,9 @@ use crate::terminal;
 
 /// Rises when a field changes its meaning.
 const SCHEMA_VERSION: u32 = 1;
+
+/// For how long counters are compared where there are two ways to one.
+const COMPARED_FOR: Duration = Duration::from_millis(500);
 
 #[derive(Serialize)]
 struct Report {
@@ -39,9 +45,16 @@ struct Line {
 
 pub(crate) fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<Status> {
     let facts = HostFacts::of_this_machine();
-    let options =
-        SourceOptions { powercap_root: arguments.powercap_root.clone(), force_model: false };
-    let found = discover(&options, &facts);
+    let options = SourceOptions {
+        powercap_root: arguments.powercap_root.clone(),
+        sysfs: arguments.sysfs.clone(),
+        choice: arguments.source,
+    };
+    let mut found = discover(&options, &facts, &count_event);
+    if found.sources.len() > 1 {
+        let wait = || std::thread::sleep(COMPARED_FOR);
+        found.findings.extend(cross_check(&mut found.sources, &monotonic_now, wait));
+    }
     let bpf = BpfSupport::probe();
     let can_record = bpf.attached.is_ok()
         && bpf.host_pids
@@ -57,7 +70,7 @@ pub(crate) fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<S
         cpus: facts.cpus,
         virtualisation: facts.virtualisation.clone(),
         can_record,
-        measured: !found.sources.is_empty(),
+        measured: found.model.is_none() && !found.sources.is_empty(),
         findings,
     };
     if arguments.json {

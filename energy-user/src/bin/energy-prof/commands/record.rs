@@ -11,11 +11,12 @@ use energy_prof::record::{
     Progress, RecordError, RecordOptions, Recording, TargetChoice, jit_environment, record,
 };
 use energy_prof::report;
+use energy_prof::sources::SourceChoice;
 use energy_prof::trace::{Existing, Owner};
 use energy_prof::units::Watts;
 
 use super::report::profile_of;
-use crate::cli::{self, Color, MeasureArguments, RecordArguments, SourceChoice, TargetArguments};
+use crate::cli::{self, Color, MeasureArguments, RecordArguments, TargetArguments};
 use crate::exit::Status;
 use crate::terminal::{self, StatusLine};
 
@@ -85,7 +86,8 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
         account: None,
         environment: Vec::new(),
         powercap_root: arguments.powercap_root.clone(),
-        model_only: arguments.source == SourceChoice::Model,
+        sysfs: arguments.sysfs.clone(),
+        source: arguments.source,
         frequency: None,
         call_graph: CallGraph::default(),
         log_shift: arguments.log_records,
@@ -128,8 +130,8 @@ fn given(arguments: &RecordArguments) -> BTreeMap<String, String> {
     if let Some(root) = &arguments.measure.powercap_root {
         note("powercap-root", root.display().to_string());
     }
-    if arguments.measure.source == SourceChoice::Model {
-        note("source", "model".to_owned());
+    if arguments.measure.source != SourceChoice::Auto {
+        note("source", arguments.measure.source.name().to_owned());
     }
     if arguments.jit {
         note("jit", "true".to_owned());

@@ -1,0 +1,46 @@
+//! Choosing where energy comes from, and asking what there is.
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory};
+use energy_prof::sources::SourceChoice;
+
+use super::Arguments;
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Look at this source only, as record --source would use it
+    #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = by_name())]
+    pub(crate) source: SourceChoice,
+    /// Look for powercap zones here instead of /sys/class/powercap
+    #[arg(long, value_name = "DIR")]
+    pub(crate) powercap_root: Option<PathBuf>,
+    /// Look for energy sources here instead of /sys
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) sysfs: Option<PathBuf>,
+    /// Write JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The names of the sources, which completions and complaints list.
+pub(super) fn by_name() -> impl TypedValueParser<Value = SourceChoice> {
+    let names = PossibleValuesParser::new(SourceChoice::ALL.map(SourceChoice::name));
+    names.try_map(|name| name.parse::<SourceChoice>())
+}
+
+/// Refuses a place of powercap zones for a source that reads none. The model overrides it.
+pub(super) fn check_root(source: SourceChoice, root: Option<&Path>) -> Result<(), clap::Error> {
+    let reads_zones =
+        matches!(source, SourceChoice::Auto | SourceChoice::RaplPowercap | SourceChoice::Model);
+    if root.is_none() || reads_zones {
+        return Ok(());
+    }
+    let complaint = format!(
+        "--source {} reads no powercap zones: leave --powercap-root out, or take --source rapl-powercap",
+        source.name()
+    );
+    Err(Arguments::command().error(ErrorKind::ArgumentConflict, complaint))
+}

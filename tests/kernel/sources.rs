@@ -1,0 +1,133 @@
+//! Energy from other sources than RAPL, recorded to the end: what fails in between is a flagged gap.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use energy_prof::model::{CounterFlags, Domain, DomainId, EnergySample};
+use energy_prof::units::Microjoules;
+
+use crate::support::energy_prof::{Place, energy_prof};
+use crate::support::fake_machine::FakeMachine;
+
+const MACHINE: DomainId = DomainId::of_machine(Domain::Machine);
+const CARD: DomainId = DomainId::of_socket(Domain::Gpu, 0);
+
+/// A machine that draws 10 W at its meter, and a card that draws 5 W.
+fn machine() -> FakeMachine {
+    let machine = FakeMachine::new();
+    for (chip, name, power_uw) in [("hwmon0", "power_meter", 10), ("hwmon1", "amdgpu", 5)] {
+        machine.write(&format!("class/hwmon/{chip}/name"), name);
+        let power = format!("class/hwmon/{chip}/power1_average");
+        machine.write(&power, &(power_uw * 1_000_000).to_string());
+    }
+    machine
+}
+
+/// Records a shell script on `machine`; `meter` in it is the file of the machine's power.
+fn record(place: &Place, machine: &FakeMachine, script: &str) -> Output {
+    let sysfs = machine.sysfs().to_str().unwrap();
+    let meter = machine.path("class/hwmon/hwmon0/power1_average");
+    let script = format!("meter={}; {script}", meter.display());
+    place.recorded(&["--no-stacks", "--as-root", "--sysfs", sysfs], &["--", "sh", "-c", &script])
+}
+
+fn of_domain(place: &Place, domain: DomainId) -> Vec<EnergySample> {
+    let samples = place.reader().energy().unwrap();
+    samples.into_iter().filter(|sample| sample.domain == domain).collect()
+}
+
+fn report(trace: &Path) -> String {
+    let output = energy_prof().arg("report").arg(trace).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_meter_of_the_machine_is_the_total_and_the_card_is_beside_it() {
+    let place = Place::new();
+    record(&place, &machine(), "sleep 1");
+    let profile = place.profile();
+    let duration = profile.span.duration.seconds();
+    let total = profile.total().measured.joules().get();
+    assert!((total - 10.0 * duration).abs() < 0.001, "{total} J in {duration} s of 10 W");
+    let card = profile.domains[&CARD].ledger;
+    assert_eq!(card.attributed, Microjoules::ZERO);
+    assert_eq!(card.unattributed + card.idle, card.measured);
+    assert!(
+        of_domain(&place, CARD)
+            .iter()
+            .all(|sample| sample.flags.contains(CounterFlags::INTEGRATED))
+    );
+    let report = report(&place.trace());
+    assert!(report.contains("integrated"), "{report}");
+}
+
+#[test]
+fn a_sensor_that_fails_while_recording_is_a_gap_and_the_recording_goes_on() {
+    for fault in ["echo nonsense > $meter", ": > $meter; rm $meter", "echo 99999999999999 > $meter"]
+    {
+        let place = Place::new();
+        let script = format!("sleep 0.5; {fault}; sleep 0.5; echo 10000000 > $meter; sleep 0.5");
+        let machine = machine();
+        let output = record(&place, &machine, &script);
+        let samples = of_domain(&place, MACHINE);
+        let unknown = samples.iter().filter(|sample| sample.energy.is_none());
+        let odd = CounterFlags::UNREADABLE.with(CounterFlags::GAP);
+        let flagged = |sample: &EnergySample| {
+            sample.flags.contains(odd) || sample.flags.contains(CounterFlags::IMPLAUSIBLE)
+        };
+        let unknown: Vec<_> = unknown.collect();
+        assert!(!unknown.is_empty() && unknown.iter().all(|sample| flagged(sample)), "{unknown:?}");
+        assert!(samples.last().unwrap().energy.is_some(), "{fault}: it goes on when it is back");
+        assert!(of_domain(&place, CARD).iter().all(|sample| sample.energy.is_some()), "{fault}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("energy"), "{said}");
+        let report = report(&place.trace());
+        assert!(report.contains("windows without energy: machine in "), "{report}");
+    }
+}
+
+/// The kernel's clock of a CPU stands in for the PMU, a nanosecond for 10⁻⁹ J: it draws 1 W.
+#[test]
+fn two_ways_to_one_counter_that_disagree_are_told_and_the_first_is_believed() {
+    let machine = FakeMachine::new().with_pmu("power", "0", &[("energy-pkg", 0)]);
+    // PERF_TYPE_SOFTWARE; its event 0 is PERF_COUNT_SW_CPU_CLOCK.
+    machine.write("bus/event_source/devices/power/type", "1");
+    machine.write("bus/event_source/devices/power/events/energy-pkg.scale", "1e-9");
+    let zone = "class/powercap/intel-rapl:0";
+    machine.write(&format!("{zone}/name"), "package-0");
+    machine.write(&format!("{zone}/energy_uj"), "5");
+    let place = Place::new();
+    let output = record(&place, &machine, "sleep 1");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let told = "of package-0 at the same time, 100.0 % apart: one of them is wrong";
+    assert!(said.contains(told), "{said}");
+    let profile = place.profile();
+    let package = &profile.domains[&DomainId::of_socket(Domain::Package, 0)];
+    assert_eq!((package.source.as_str(), package.in_total), ("rapl-perf", true));
+    let duration = profile.span.duration.seconds();
+    let total = profile.total().measured.joules().get();
+    assert!((total - duration).abs() < 0.01 * duration, "{total} J in {duration} s of 1 W");
+    assert!(report(&place.trace()).contains("one of them is wrong"));
+}
+
+#[test]
+fn a_charger_that_is_plugged_in_while_recording_is_a_gap() {
+    let machine = FakeMachine::new();
+    machine.write("class/power_supply/BAT0/type", "Battery");
+    machine.write("class/power_supply/BAT0/status", "Discharging");
+    machine.write("class/power_supply/BAT0/power_now", "8000000");
+    let status = machine.path("class/power_supply/BAT0/status");
+    let place = Place::new();
+    let script = format!(
+        "sleep 0.5; echo Charging > {0}; sleep 0.5; echo Discharging > {0}; sleep 0.5",
+        status.display()
+    );
+    record(&place, &machine, &script);
+    let samples = of_domain(&place, MACHINE);
+    assert!(samples.iter().any(|sample| sample.energy.is_none()));
+    assert!(samples.iter().any(|sample| sample.energy.is_some()));
+    assert!(samples.iter().all(|sample| sample.source == "battery"));
+    assert!(fs::read_to_string(status).unwrap().starts_with("Discharging"));
+}
