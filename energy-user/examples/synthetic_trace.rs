@@ -1,7 +1,7 @@
 //! Writes a trace of any size, of a machine that never was: `synthetic_trace DIR ROWS [SAMPLES]`.
 //!
 //! Eight CPUs, two thousand threads, windows of a tenth of a second with a thousand residency rows
-//! each; with SAMPLES for each of those rows, of twenty thousand stacks. Equal arguments give equal
+//! each; with SAMPLES for each of those rows, of two hundred stacks in each process. Equal arguments give equal
 //! tables. `cargo xtask bench read` and `flamegraph` measure what reads them.
 
 use std::path::Path;
@@ -25,7 +25,8 @@ const WINDOW: Nanoseconds = Nanoseconds::from_millis(100);
 const ROWS_OF_WINDOW: u32 = CPUS as u32 * (THREADS_OF_CPU / 2);
 const WINDOWS_OF_PART: u32 = 1_000;
 
-const STACKS: u32 = 20_000;
+const STACKS_OF_PROCESS: u32 = 200;
+const STACKS: u32 = STACKS_OF_PROCESS * (CPUS as u32 * THREADS_OF_CPU).div_ceil(20);
 /// The functions of each depth; a stack has one of each.
 const FUNCTIONS_OF_DEPTH: u32 = 40;
 const DEPTH: u32 = 24;
@@ -163,12 +164,14 @@ fn sampled(residency: &[Residency], each: u32, chance: &mut Chance) -> Vec<Stack
     ran.flat_map(|row| (0..each).map(move |number| (row, number)))
         .map(|(row, number)| {
             // Few stacks are frequent and many are rare; none comes twice in a thread's window.
-            let first = chance.below(u64::from(STACKS)).min(chance.below(u64::from(STACKS)));
-            let stack = u32::try_from(first).unwrap_or(0) / each * each + number;
+            let below = u64::from(STACKS_OF_PROCESS / each);
+            let group = chance.below(below).min(chance.below(below));
+            let process = (row.thread.0 - ThreadId::FIRST.0) / 20;
+            let stack = u32::try_from(group).unwrap_or(0) * each + number;
             StackSample {
                 window: row.window,
                 thread: row.thread,
-                stack: StackId(stack.min(STACKS - 1)),
+                stack: StackId(process * STACKS_OF_PROCESS + stack),
                 oncpu: Nanoseconds::new(row.oncpu.get() / u64::from(each)),
                 samples: 1,
             }

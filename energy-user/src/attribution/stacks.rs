@@ -5,7 +5,9 @@
 //! stacks of its nearest window with samples, and where none is near, to no stack at all.
 //! Nothing is lost: what is given out adds up to what was charged, to the microjoule.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
 
 use super::rounding::Splitter;
 use crate::model::{StackId, StackSample, ThreadId, Window};
@@ -55,13 +57,13 @@ pub struct StackCharge<E> {
 /// So memory grows with the number of threads, not with the length of the recording.
 #[derive(Debug)]
 pub struct StackDivider<E> {
-    threads: HashMap<ThreadId, ThreadState<E>>,
+    threads: FxHashMap<ThreadId, ThreadState<E>>,
     splitter: Splitter,
 }
 
 impl<E> Default for StackDivider<E> {
     fn default() -> Self {
-        Self { threads: HashMap::new(), splitter: Splitter::default() }
+        Self { threads: FxHashMap::default(), splitter: Splitter::default() }
     }
 }
 

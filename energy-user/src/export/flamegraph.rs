@@ -4,6 +4,7 @@
 //! one name stay two, and each frame can have a hover text and a colour of its own, names go
 //! through it with a mark at the end, which is taken out of the picture afterwards.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 use std::str::FromStr;
@@ -87,13 +88,18 @@ impl Exporter for Flamegraph {
         }
         let lasted = subject.profile.span.duration;
         let mut picture = Picture::default();
-        for node in stacks.below_root() {
+        let shown = shown(&stacks);
+        for node in stacks.below_root().filter(|node| shown[*node] == *node) {
             let frame = stacks.frame(node);
             let hover = self.hover(frame, stacks.total(node), stacks.all(), lasted);
             picture.add_frame(node, &frame.name, &hover, color(frame));
         }
+        let mut energies: BTreeMap<usize, u64> = BTreeMap::new();
         for node in stacks.own() {
-            picture.add_stack(&stacks, node, &[stacks.node(node).self_energy.get()]);
+            *energies.entry(shown[node]).or_default() += stacks.node(node).self_energy.get();
+        }
+        for (node, energy) in energies {
+            picture.add_stack(&stacks, node, &[energy]);
         }
         let mut options = options(self.direction);
         options.title = title(subject);
@@ -142,6 +148,19 @@ impl Flamegraph {
     }
 }
 
+/// For each node the one that shows its energy: itself, or the nearest above it that is wide enough
+/// to be seen. Of a large recording most are not.
+fn shown(stacks: &Stacks<'_>) -> Vec<usize> {
+    let all = u128::from(stacks.all().energy.get());
+    let mut shown = vec![0];
+    for node in stacks.below_root() {
+        let energy = u128::from(stacks.total(node).energy.get());
+        let above = stacks.node(node).parent.map_or(0, |parent| shown[parent]);
+        shown.push(if energy * NARROWEST_PART >= all { node } else { above });
+    }
+    shown
+}
+
 /// Where a frame's code is, as far as known.
 pub(super) fn place(frame: &FunctionFrame) -> Option<String> {
     let line = frame.line.map_or_else(String::new, |line| format!(":{line}"));
@@ -182,6 +201,9 @@ pub(super) fn options<'a>(direction: Direction) -> Options<'a> {
     options.deterministic = true;
     options
 }
+
+/// A frame is drawn that is at least one part in so many of the whole: an eighth of a pixel.
+const NARROWEST_PART: u128 = 10_000;
 
 /// Frames and stacks as inferno takes them.
 #[derive(Default)]

@@ -5,6 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use rustc_hash::FxHashMap;
+
 use super::account::Profile;
 use super::call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, Moment, NodeKind, StackShare};
 use super::name;
@@ -133,7 +135,8 @@ impl CallTreeBuilder {
 /// What threads used at stacks, with numbers for names.
 #[derive(Debug, Default)]
 struct StackUse {
-    places: HashMap<(ThreadId, Option<StackId>), usize>,
+    /// Looked into for every sample.
+    places: FxHashMap<(ThreadId, Option<StackId>), usize>,
     entries: Vec<Entry>,
     /// Where that is wanted, what each charge added to which entry.
     times: Option<Vec<Moment>>,
@@ -188,7 +191,8 @@ impl StackUse {
 struct Growing {
     tree: CallTree,
     frames: HashMap<FunctionFrame, FrameRef>,
-    children: HashMap<(usize, FrameRef), usize>,
+    /// Looked into for every frame of every thread's stacks.
+    children: FxHashMap<(usize, FrameRef), usize>,
     cgroups: HashMap<String, usize>,
     processes: HashMap<(usize, Owner), usize>,
     threads: HashMap<(usize, u32, MonotonicTime), usize>,

@@ -1,5 +1,5 @@
 //! A flame graph of ten million rows of samples, which the example `synthetic_trace` of energy-prof
-//! writes: 2,000 windows in each of which 1,000 threads ran, each at five of twenty thousand stacks.
+//! writes: 2,000 windows in each of which 1,000 threads ran, each at five of its process's two hundred stacks.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
