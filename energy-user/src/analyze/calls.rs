@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
+
 use super::windows::{InOrder, of_recording};
 use super::{AnalyzeError, AnalyzeOptions, Plan, Recording};
 use crate::model::{StackSample, ThreadId, ThreadInfo};
@@ -62,7 +64,8 @@ pub fn profile_and_call_tree<R: Recording>(
 
 /// Which threads are looked at.
 struct Choice {
-    named: BTreeMap<ThreadId, bool>,
+    /// Asked for every sample.
+    named: FxHashMap<ThreadId, bool>,
     /// Whether those are that the recording does not name.
     unnamed: bool,
 }
@@ -74,7 +77,7 @@ impl Choice {
         facts: &Facts,
     ) -> Result<Self, AnalyzeError> {
         let includes = |info: &ThreadInfo| filter.includes(info, facts);
-        let named: BTreeMap<ThreadId, bool> =
+        let named: FxHashMap<ThreadId, bool> =
             threads.iter().map(|(thread, info)| (*thread, includes(info))).collect();
         if filter.is_given() && !named.values().any(|included| *included) {
             return Err(AnalyzeError::NoSuchThread { asked: filter.in_words() });

@@ -1,6 +1,6 @@
 //! A call tree without lines: what one function calls from several of its lines is one call.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, NodeKind, StackShare};
 
@@ -20,8 +20,8 @@ impl CallTree {
     pub fn by_function(&self) -> Self {
         let mut merged =
             Self { frameless: self.frameless, moments: self.moments.clone(), ..Self::default() };
-        let mut nodes: HashMap<Place<'_>, usize> = HashMap::new();
-        let mut frames: HashMap<FunctionFrame, FrameRef> = HashMap::new();
+        let mut nodes: FxHashMap<Place<'_>, usize> = FxHashMap::default();
+        let mut frames: FxHashMap<FunctionFrame, FrameRef> = FxHashMap::default();
         let mut became: Vec<usize> = Vec::with_capacity(self.nodes.len());
         for (index, node) in self.nodes.iter().enumerate() {
             let frame = self.frame(index);

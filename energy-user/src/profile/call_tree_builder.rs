@@ -77,7 +77,7 @@ impl CallTreeBuilder {
         });
         let used = &mut self.used;
         self.divider
-            .add(&attributed.window, &self.charges, &samples, &mut |charge| used.add(&charge));
+            .add(&attributed.window, &self.charges, &samples, &mut |charge| used.add(charge));
     }
 
     /// The tree, once the names of threads and stacks are known. Of a stack that comes twice the last
@@ -89,7 +89,8 @@ impl CallTreeBuilder {
         stacks: impl IntoIterator<Item = Result<Vec<(StackId, Stack)>, E>>,
     ) -> Result<CallTree, E> {
         let used = &mut self.used;
-        self.divider.finish(&mut |charge| used.add(&charge));
+        self.divider.finish(&mut |charge| used.add(charge));
+        self.used.add_up();
         let mut growing = Growing::default();
         let wanted = self.used.stacks();
         let mut paths: HashMap<StackId, Vec<FrameRef>> = HashMap::with_capacity(wanted.len());
@@ -135,16 +136,28 @@ impl CallTreeBuilder {
 /// What threads used at stacks, with numbers for names.
 #[derive(Debug, Default)]
 struct StackUse {
-    /// Looked into for every sample.
-    places: FxHashMap<(ThreadId, Option<StackId>), usize>,
-    entries: Vec<Entry>,
+    /// Charges not yet added up. They come by window; by thread they meet the same few entries, which
+    /// stay in the processor's caches.
+    waiting: Vec<StackCharge<ErrorSum>>,
+    threads: FxHashMap<ThreadId, ThreadUse>,
+    /// How many entries there are.
+    count: usize,
     /// Where that is wanted, what each charge added to which entry.
     times: Option<Vec<Moment>>,
+}
+
+/// What one thread used.
+#[derive(Debug, Default)]
+struct ThreadUse {
+    places: FxHashMap<Option<StackId>, usize>,
+    entries: Vec<Entry>,
 }
 
 /// What one thread used at one stack.
 #[derive(Debug)]
 struct Entry {
+    /// Of all threads' entries, the how manieth it is.
+    number: usize,
     thread: ThreadId,
     stack: Option<StackId>,
     energy: Microjoules,
@@ -154,11 +167,48 @@ struct Entry {
 }
 
 impl StackUse {
-    fn add(&mut self, charge: &StackCharge<ErrorSum>) {
-        let StackCharge { thread, stack, energy, oncpu, .. } = *charge;
-        let place = *self.places.entry((thread, stack)).or_insert(self.entries.len());
+    /// Charges that wait at most: some 30 MB.
+    const WAITING: usize = 1 << 18;
+
+    fn add(&mut self, charge: StackCharge<ErrorSum>) {
+        self.waiting.push(charge);
+        if self.waiting.len() >= Self::WAITING {
+            self.add_up();
+        }
+    }
+
+    /// Adds up what waits.
+    fn add_up(&mut self) {
+        // Stable: errors are floating point, and the same recording gives the same sums.
+        self.waiting.sort_by_key(|charge| charge.thread);
+        for charges in self.waiting.chunk_by(|a, b| a.thread == b.thread) {
+            let thread = self.threads.entry(charges[0].thread).or_default();
+            for charge in charges {
+                let entry = thread.entry(charge, &mut self.count);
+                entry.add(charge);
+                if let Some(times) = &mut self.times {
+                    let StackCharge { window, energy, oncpu, .. } = *charge;
+                    times.push(Moment { window, share: entry.number, energy, oncpu });
+                }
+            }
+        }
+        self.waiting.clear();
+    }
+
+    /// The stacks that occur.
+    fn stacks(&self) -> HashSet<StackId> {
+        let entries = self.threads.values().flat_map(|thread| &thread.entries);
+        entries.filter_map(|entry| entry.stack).collect()
+    }
+}
+
+impl ThreadUse {
+    fn entry(&mut self, charge: &StackCharge<ErrorSum>, count: &mut usize) -> &mut Entry {
+        let StackCharge { thread, stack, .. } = *charge;
+        let place = *self.places.entry(stack).or_insert(self.entries.len());
         if place == self.entries.len() {
             self.entries.push(Entry {
+                number: *count,
                 thread,
                 stack,
                 energy: Microjoules::ZERO,
@@ -166,23 +216,21 @@ impl StackUse {
                 samples: 0,
                 error: ErrorSum::default(),
             });
+            *count += 1;
         }
-        let entry = &mut self.entries[place];
-        entry.energy += energy;
-        entry.oncpu += oncpu;
-        entry.samples += u64::from(charge.samples);
-        if let Some(times) = &mut self.times {
-            times.push(Moment { window: charge.window, share: place, energy, oncpu });
-        }
-        if let Some(of) = charge.of.filter(|of| of.energy > Microjoules::ZERO) {
-            let part = energy.joules().get() / of.energy.joules().get();
-            entry.error.extend(of.error.scaled(part));
-        }
+        &mut self.entries[place]
     }
+}
 
-    /// The stacks that occur.
-    fn stacks(&self) -> HashSet<StackId> {
-        self.entries.iter().filter_map(|entry| entry.stack).collect()
+impl Entry {
+    fn add(&mut self, charge: &StackCharge<ErrorSum>) {
+        self.energy += charge.energy;
+        self.oncpu += charge.oncpu;
+        self.samples += u64::from(charge.samples);
+        if let Some(of) = charge.of.filter(|of| of.energy > Microjoules::ZERO) {
+            let part = charge.energy.joules().get() / of.energy.joules().get();
+            self.error.extend(of.error.scaled(part));
+        }
     }
 }
 
@@ -190,7 +238,7 @@ impl StackUse {
 #[derive(Debug, Default)]
 struct Growing {
     tree: CallTree,
-    frames: HashMap<FunctionFrame, FrameRef>,
+    frames: FxHashMap<FunctionFrame, FrameRef>,
     /// Looked into for every frame of every thread's stacks.
     children: FxHashMap<(usize, FrameRef), usize>,
     cgroups: HashMap<String, usize>,
@@ -219,18 +267,19 @@ impl Growing {
         self.sprout(None, root);
         let processes = Processes::new(&profile.threads);
         // The same recording gives the same tree, in whatever order its samples came.
-        let mut entries: Vec<(usize, Entry)> = used.entries.into_iter().enumerate().collect();
-        entries.sort_unstable_by_key(|(_, entry)| (entry.thread, entry.stack));
+        let threads = used.threads.into_values();
+        let mut entries: Vec<Entry> = threads.flat_map(|thread| thread.entries).collect();
+        entries.sort_unstable_by_key(|entry| (entry.thread, entry.stack));
         if let Some(mut moments) = used.times {
             let mut became = vec![0; entries.len()];
-            entries.iter().enumerate().for_each(|(share, (place, _))| became[*place] = share);
+            entries.iter().enumerate().for_each(|(share, entry)| became[entry.number] = share);
             for moment in &mut moments {
                 moment.share = became[moment.share];
             }
             moments.sort_unstable();
             self.tree.moments = moments;
         }
-        for (_, entry) in entries {
+        for entry in entries {
             let info = profile.threads.get(&entry.thread).map(|account| &account.info);
             let owner = self.owner(entry.thread, info, &processes, roots);
             let path = entry.stack.map(|stack| paths.get(&stack).map_or(&[][..], Vec::as_slice));
