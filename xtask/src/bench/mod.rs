@@ -8,6 +8,7 @@
 mod background;
 mod figure;
 mod flamegraph;
+mod functions;
 mod hook;
 mod idle;
 mod machine;
@@ -62,6 +63,11 @@ const BENCHES: &[Bench] = &[
         name: "flamegraph",
         summary: "time of a flame graph of ten million samples",
         run: flamegraph::run,
+    },
+    Bench {
+        name: "functions",
+        summary: "how far functions' shares are from the truth, of a minute in each language",
+        run: functions::run,
     },
     Bench {
         name: "sampling",
@@ -179,7 +185,17 @@ mod tests {
         let names: Vec<_> = parse(&["all"]).unwrap().benches.iter().map(|it| it.name).collect();
         assert_eq!(
             names,
-            ["hook", "pingpong", "self", "read", "flamegraph", "sampling", "idle", "storm"]
+            [
+                "hook",
+                "pingpong",
+                "self",
+                "read",
+                "flamegraph",
+                "functions",
+                "sampling",
+                "idle",
+                "storm"
+            ]
         );
     }
 
