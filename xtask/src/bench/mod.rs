@@ -102,7 +102,10 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         bail!("recording needs root; run `sudo -E cargo xtask bench …`");
     }
     let program = match choice.program {
-        Some(program) => program,
+        // Some benchmarks run it elsewhere.
+        Some(program) => program
+            .canonicalize()
+            .with_context(|| format!("there is no program {}", program.display()))?,
         None => build()?,
     };
     let place = workspace::target().join("bench");
