@@ -52,7 +52,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "bench",
         arguments: "[--rounds N] [--program FILE] NAME…",
-        summary: "measure what energy-prof costs: hook, pingpong, self, read, storm, or all",
+        summary: "measure what energy-prof costs and how right it is: hook, pingpong, functions, …, or all",
         run: bench::run,
     },
     Task {

@@ -8,7 +8,7 @@ use std::fs;
 use super::made_code::MadeCode;
 use super::objects::{ObjectId, Objects};
 use crate::probes::{CodeChange, Mapped, StackCopy};
-use crate::symbols::{UnwindCache, UnwindInfo, UnwindStart, Unwinder};
+use crate::symbols::{UnwindCache, UnwindInfo, UnwindStart, Unwinder, VDSO};
 
 /// Frames of a program's stack at most: as many as the kernel follows by frame pointers.
 pub(super) const MOST_FRAMES: usize = 127;
@@ -99,7 +99,11 @@ impl AddressSpaces {
         if self.made.mapped(mapped.tgid, &mapped.path) {
             return;
         }
-        let object = self.objects.find(mapped.tgid, &mapped.path, mapped.build_id.clone());
+        let object = if is_narrow_vdso(mapped.start, &mapped.path) {
+            None
+        } else {
+            self.objects.find(mapped.tgid, &mapped.path, mapped.build_id.clone())
+        };
         space.insert(mapped.start, Mapping { end: mapped.end, offset: mapped.offset, object });
     }
 
@@ -189,12 +193,21 @@ impl AddressSpaces {
             if self.made.mapped(tgid, path) {
                 continue;
             }
-            let object = self.objects.find_mapped(tgid, path, inode);
+            let object = if is_narrow_vdso(start, path) {
+                None
+            } else {
+                self.objects.find_mapped(tgid, path, inode)
+            };
             if let Some(space) = self.spaces.get_mut(&tgid) {
                 space.insert(start, Mapping { end, offset, object });
             }
         }
     }
+}
+
+/// Whether it is the vDSO of a 32-bit process, which is another one than the recorder's own.
+fn is_narrow_vdso(start: u64, path: &str) -> bool {
+    path == VDSO && u32::try_from(start).is_ok()
 }
 
 /// Puts a mapping where whatever was there before is gone.
@@ -263,6 +276,27 @@ mod tests {
             shown,
             [(0x1000, 0x2000, 0, 1), (0x2000, 0x3000, 0x100, 2), (0x3000, 0x5000, 0x2000, 1)]
         );
+    }
+
+    #[test]
+    fn the_vdso_of_a_32_bit_process_is_not_taken_for_the_64_bit_one() {
+        let mut spaces = AddressSpaces::default();
+        let mapped = |start| Mapped {
+            tgid: 1,
+            start,
+            end: start + 0x1000,
+            offset: 0,
+            path: VDSO.to_owned(),
+            build_id: None,
+        };
+        let (narrow, wide) = (0xf7fc_1000, 0x7fff_f7fc_1000);
+        spaces.apply(&CodeChange::Exec { tgid: 1 }, |_| true);
+        for start in [narrow, wide] {
+            spaces.apply(&CodeChange::Mapped(mapped(start)), |_| true);
+        }
+        assert_eq!(spaces.place(1, narrow + 8), Place::Memory { tgid: 1, address: narrow + 8 });
+        let Place::File(vdso, 8) = spaces.place(1, wide + 8) else { panic!("it has an object") };
+        assert_eq!(spaces.objects().get(vdso).path, VDSO);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod background;
 mod figure;
 mod flamegraph;
+mod functions;
 mod hook;
 mod idle;
 mod machine;
@@ -64,6 +65,11 @@ const BENCHES: &[Bench] = &[
         run: flamegraph::run,
     },
     Bench {
+        name: "functions",
+        summary: "how far functions' shares are from the truth, of a minute in each language",
+        run: functions::run,
+    },
+    Bench {
         name: "sampling",
         summary: "what sampling at 997 Hz costs a program that computes, with perf beside it",
         run: sampling::run,
@@ -96,7 +102,10 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         bail!("recording needs root; run `sudo -E cargo xtask bench …`");
     }
     let program = match choice.program {
-        Some(program) => program,
+        // Some benchmarks run it elsewhere.
+        Some(program) => program
+            .canonicalize()
+            .with_context(|| format!("there is no program {}", program.display()))?,
         None => build()?,
     };
     let place = workspace::target().join("bench");
@@ -179,7 +188,17 @@ mod tests {
         let names: Vec<_> = parse(&["all"]).unwrap().benches.iter().map(|it| it.name).collect();
         assert_eq!(
             names,
-            ["hook", "pingpong", "self", "read", "flamegraph", "sampling", "idle", "storm"]
+            [
+                "hook",
+                "pingpong",
+                "self",
+                "read",
+                "flamegraph",
+                "functions",
+                "sampling",
+                "idle",
+                "storm"
+            ]
         );
     }
 
