@@ -287,6 +287,44 @@ fn a_function_of_the_c_library_is_named() {
     assert_eq!(found[0][0].function.as_deref(), Some("qsort"));
 }
 
+const CALLING_PROGRAM: &str = r#"
+#include <stdlib.h>
+int main(void) { free(malloc(3)); return getenv("HOME") == NULL; }
+"#;
+
+/// Addresses of the linkage table's entries and their names, as objdump tells them.
+fn linkage_by_objdump(program: &Path) -> Vec<(u64, String)> {
+    let text = run("objdump", &["-d", program.to_str().unwrap()]);
+    let label = |line: &str| {
+        let (address, name) = line.strip_suffix(">:")?.split_once(" <")?;
+        // The first entry of all leads into the dynamic linker; objdump names it by the next.
+        name.ends_with("@plt").then(|| (u64::from_str_radix(address, 16).unwrap(), name.to_owned()))
+    };
+    text.lines().filter_map(label).collect()
+}
+
+#[test]
+fn jumps_to_functions_of_libraries_are_named_as_by_objdump() {
+    if !have("objdump") {
+        return;
+    }
+    let checked = ["-O0", "-fcf-protection=full", "-Wl,-z,ibtplt", "-Wl,-z,lazy"];
+    let Some(checked) = Program::compile("gcc", CALLING_PROGRAM, "calls.c", &checked) else {
+        return;
+    };
+    let programs = [Path::new("/usr/bin/ls"), Path::new("/usr/bin/bash"), &checked.path];
+    for program in programs {
+        let known = linkage_by_objdump(program);
+        assert!(known.len() >= 3, "{}: {known:?}", program.display());
+        // The code of these is at offsets that are its addresses.
+        let middles: Vec<u64> = known.iter().map(|(address, _)| address + 7).collect();
+        let found = symbolizer().user(&object(program), &middles);
+        let found: Vec<String> = found.iter().flat_map(|frames| names(frames)).collect();
+        let known: Vec<String> = known.into_iter().map(|(_, name)| name).collect();
+        assert_eq!(found, known, "{}", program.display());
+    }
+}
+
 #[test]
 fn the_vdso_is_named() {
     let vdso = UserObject { shown: VDSO.to_owned(), ..object(Path::new("")) };

@@ -18,6 +18,7 @@ mod elf;
 mod jitdump;
 mod kallsyms;
 mod library;
+mod linkage;
 mod object;
 mod perf_map;
 mod segments;

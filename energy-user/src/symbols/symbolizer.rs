@@ -11,6 +11,7 @@ use super::demangle::{demangle, one_line};
 use super::elf::{Elf, ElfError, Readable};
 use super::kallsyms::KernelSymbols;
 use super::library::{Library, Line, Place, Places, Read};
+use super::linkage::Linkage;
 use super::object::{UserObject, VDSO};
 use super::vdso::Vdso;
 
@@ -182,6 +183,14 @@ impl Symbolizer {
                 *place = place.take().or_else(|| symbol.take());
             }
         }
+        if places.iter().any(Option::is_none) {
+            let linkage = Linkage::read(&path);
+            for (place, offset) in places.iter_mut().zip(offsets) {
+                let address = elf.segments.address_of(*offset);
+                let name = address.and_then(|address| Some((address, linkage.name(address)?)));
+                *place = place.take().or_else(|| name.map(jump));
+            }
+        }
         Ok((elf.build_id, places))
     }
 
@@ -225,6 +234,17 @@ impl Symbolizer {
             file_offset: Some(address),
             kind: FrameKind::Kernel,
         }
+    }
+}
+
+/// The jump to a function of a library, at its address.
+fn jump((address, name): (u64, &str)) -> Place {
+    Place {
+        function: name.to_owned(),
+        addresses: (address, address),
+        bounded: true,
+        line: None,
+        inlined: Vec::new(),
     }
 }
 
