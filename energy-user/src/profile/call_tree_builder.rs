@@ -3,16 +3,17 @@
 //! A sample costs one look into a table of numbers. Names are looked at once for each stack, and
 //! nodes looked for once for each thread and stack.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use rustc_hash::FxHashMap;
 
 use super::account::Profile;
-use super::call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, Moment, NodeKind, StackShare};
+use super::call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, NodeKind, StackShare};
 use super::name;
 use super::process::{ProcessKey, Processes};
+use super::stack_use::{StackUse, StackUseCollector};
 use super::uncertainty::{ErrorSum, StandardError};
-use crate::attribution::{AttributedWindow, StackCharge, StackDivider, ThreadCharge};
+use crate::attribution::{AttributedWindow, StackDivider, ThreadCharge};
 use crate::model::{DomainId, Frame, Stack, StackId, StackSample, ThreadId, ThreadInfo};
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds};
 
@@ -33,7 +34,7 @@ pub enum Roots {
 pub struct CallTreeBuilder {
     cover: Vec<DomainId>,
     divider: StackDivider<ErrorSum>,
-    used: StackUse,
+    used: StackUseCollector,
     charges: Vec<ThreadCharge<ErrorSum>>,
 }
 
@@ -43,14 +44,14 @@ impl CallTreeBuilder {
         Self {
             cover,
             divider: StackDivider::default(),
-            used: StackUse::default(),
+            used: StackUseCollector::default(),
             charges: Vec::new(),
         }
     }
 
     /// The same, which also keeps when energy was used: memory for each window, thread and stack.
     pub fn timed(mut self) -> Self {
-        self.used.times = Some(Vec::new());
+        self.used = self.used.timed();
         self
     }
 
@@ -83,23 +84,23 @@ impl CallTreeBuilder {
     /// The tree, once the names of threads and stacks are known. Of a stack that comes twice the last
     /// holds. An error among `stacks` is given back.
     pub fn finish<E>(
-        mut self,
+        self,
         profile: &Profile,
         roots: Roots,
         stacks: impl IntoIterator<Item = Result<Vec<(StackId, Stack)>, E>>,
     ) -> Result<CallTree, E> {
-        let used = &mut self.used;
+        let mut used = self.used;
         self.divider.finish(&mut |charge| used.add(charge));
-        self.used.add_up();
+        let used = used.finish();
         let mut growing = Growing::default();
-        let wanted = self.used.stacks();
+        let wanted = used.stacks();
         let mut paths: HashMap<StackId, Vec<FrameRef>> = HashMap::with_capacity(wanted.len());
         for batch in stacks {
             for (id, stack) in batch?.into_iter().filter(|(id, _)| wanted.contains(id)) {
                 paths.insert(id, stack.into_iter().map(|frame| growing.code(frame)).collect());
             }
         }
-        Ok(growing.grow(self.used, profile, roots, &paths))
+        Ok(growing.grow(used, profile, roots, &paths))
     }
 
     /// What each chosen thread is charged with over the domains, ascending by thread.
@@ -130,107 +131,6 @@ impl CallTreeBuilder {
             }
             same
         });
-    }
-}
-
-/// What threads used at stacks, with numbers for names.
-#[derive(Debug, Default)]
-struct StackUse {
-    /// Charges not yet added up. They come by window; by thread they meet the same few entries, which
-    /// stay in the processor's caches.
-    waiting: Vec<StackCharge<ErrorSum>>,
-    threads: FxHashMap<ThreadId, ThreadUse>,
-    /// How many entries there are.
-    count: usize,
-    /// Where that is wanted, what each charge added to which entry.
-    times: Option<Vec<Moment>>,
-}
-
-/// What one thread used.
-#[derive(Debug, Default)]
-struct ThreadUse {
-    places: FxHashMap<Option<StackId>, usize>,
-    entries: Vec<Entry>,
-}
-
-/// What one thread used at one stack.
-#[derive(Debug)]
-struct Entry {
-    /// Of all threads' entries, the how manieth it is.
-    number: usize,
-    thread: ThreadId,
-    stack: Option<StackId>,
-    energy: Microjoules,
-    oncpu: Nanoseconds,
-    samples: u64,
-    error: ErrorSum,
-}
-
-impl StackUse {
-    /// Charges that wait at most: some 30 MB.
-    const WAITING: usize = 1 << 18;
-
-    fn add(&mut self, charge: StackCharge<ErrorSum>) {
-        self.waiting.push(charge);
-        if self.waiting.len() >= Self::WAITING {
-            self.add_up();
-        }
-    }
-
-    /// Adds up what waits.
-    fn add_up(&mut self) {
-        // Stable: errors are floating point, and the same recording gives the same sums.
-        self.waiting.sort_by_key(|charge| charge.thread);
-        for charges in self.waiting.chunk_by(|a, b| a.thread == b.thread) {
-            let thread = self.threads.entry(charges[0].thread).or_default();
-            for charge in charges {
-                let entry = thread.entry(charge, &mut self.count);
-                entry.add(charge);
-                if let Some(times) = &mut self.times {
-                    let StackCharge { window, energy, oncpu, .. } = *charge;
-                    times.push(Moment { window, share: entry.number, energy, oncpu });
-                }
-            }
-        }
-        self.waiting.clear();
-    }
-
-    /// The stacks that occur.
-    fn stacks(&self) -> HashSet<StackId> {
-        let entries = self.threads.values().flat_map(|thread| &thread.entries);
-        entries.filter_map(|entry| entry.stack).collect()
-    }
-}
-
-impl ThreadUse {
-    fn entry(&mut self, charge: &StackCharge<ErrorSum>, count: &mut usize) -> &mut Entry {
-        let StackCharge { thread, stack, .. } = *charge;
-        let place = *self.places.entry(stack).or_insert(self.entries.len());
-        if place == self.entries.len() {
-            self.entries.push(Entry {
-                number: *count,
-                thread,
-                stack,
-                energy: Microjoules::ZERO,
-                oncpu: Nanoseconds::ZERO,
-                samples: 0,
-                error: ErrorSum::default(),
-            });
-            *count += 1;
-        }
-        &mut self.entries[place]
-    }
-}
-
-impl Entry {
-    fn add(&mut self, charge: &StackCharge<ErrorSum>) {
-        self.energy += charge.energy;
-        self.oncpu += charge.oncpu;
-        self.samples += u64::from(charge.samples);
-        if let Some(of) = charge.of.filter(|of| of.energy > Microjoules::ZERO) {
-            let part = charge.energy.joules().get() / of.energy.joules().get();
-            self.error.extend(of.error.scaled(part));
-        }
     }
 }
 
@@ -266,19 +166,8 @@ impl Growing {
         let root = self.named("all", NodeKind::All);
         self.sprout(None, root);
         let processes = Processes::new(&profile.threads);
-        // The same recording gives the same tree, in whatever order its samples came.
-        let threads = used.threads.into_values();
-        let mut entries: Vec<Entry> = threads.flat_map(|thread| thread.entries).collect();
-        entries.sort_unstable_by_key(|entry| (entry.thread, entry.stack));
-        if let Some(mut moments) = used.times {
-            let mut became = vec![0; entries.len()];
-            entries.iter().enumerate().for_each(|(share, entry)| became[entry.number] = share);
-            for moment in &mut moments {
-                moment.share = became[moment.share];
-            }
-            moments.sort_unstable();
-            self.tree.moments = moments;
-        }
+        let (entries, moments) = used.into_entries();
+        self.tree.moments = moments;
         for entry in entries {
             let info = profile.threads.get(&entry.thread).map(|account| &account.info);
             let owner = self.owner(entry.thread, info, &processes, roots);

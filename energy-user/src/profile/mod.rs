@@ -20,6 +20,7 @@ mod name;
 mod process;
 mod row;
 mod sort;
+mod stack_use;
 mod sums;
 mod tally;
 mod thread_filter;

@@ -12,6 +12,7 @@ mod input;
 mod listing;
 mod output;
 mod place;
+mod read_ahead;
 mod reader;
 mod renaming;
 mod seal;

@@ -11,6 +11,7 @@ use super::directory::Directory;
 use super::listing::{Finding, Listing, open};
 use super::output::TableOutput;
 use super::place::{SESSION, is_being_recorded};
+use super::read_ahead::ReadAhead;
 use super::session::{Session, SessionState};
 use super::tables::{Attributed, Energy, ResidencyTable, Samples, Stacks, Table, Threads, Windows};
 use super::window_set::WindowSet;
@@ -176,8 +177,7 @@ impl TraceReader {
     pub fn residency(
         &self,
     ) -> Result<impl Iterator<Item = Result<Vec<Residency>, TraceError>> + use<>, TraceError> {
-        check_first::<ResidencyTable>(&self.residency)?;
-        Ok(rows_of::<ResidencyTable>(self.residency.clone(), self.sealed.clone()))
+        self.ahead::<ResidencyTable>(&self.residency)
     }
 
     /// Where threads were sampled, in batches, in the order of the windows as recorded; nothing where
@@ -186,8 +186,17 @@ impl TraceReader {
         &self,
     ) -> Result<impl Iterator<Item = Result<Vec<StackSample>, TraceError>> + use<>, TraceError>
     {
-        check_first::<Samples>(&self.samples)?;
-        Ok(rows_of::<Samples>(self.samples.clone(), self.sealed.clone()))
+        self.ahead::<Samples>(&self.samples)
+    }
+
+    /// The rows of a large table's files, decoded ahead of who reads them.
+    fn ahead<T: Table<Row: Send> + 'static>(
+        &self,
+        files: &[PathBuf],
+    ) -> Result<ReadAhead<Result<Vec<T::Row>, TraceError>>, TraceError> {
+        check_first::<T>(files)?;
+        let rows = rows_of::<T>(files.to_vec(), self.sealed.clone());
+        ReadAhead::of(rows).map_err(|error| TraceError::read(&self.path, &error))
     }
 
     /// The frames of each stack, as last known; none where the recording has no stacks.
