@@ -24,6 +24,9 @@ use crate::model::{
 /// Rows of `attributed` encoded at once.
 const CHUNK_ROWS: usize = 1 << 16;
 
+/// Some rows of a table, or why there are no more.
+type Rows<T> = Result<Vec<<T as Table>::Row>, TraceError>;
+
 /// A trace, open for reading.
 ///
 /// A row of a window that was not sealed is left out of an unfinished trace: without the window's
@@ -193,7 +196,7 @@ impl TraceReader {
     fn ahead<T: Table<Row: Send> + 'static>(
         &self,
         files: &[PathBuf],
-    ) -> Result<ReadAhead<Result<Vec<T::Row>, TraceError>>, TraceError> {
+    ) -> Result<ReadAhead<Rows<T>>, TraceError> {
         check_first::<T>(files)?;
         let rows = rows_of::<T>(files.to_vec(), self.sealed.clone());
         ReadAhead::of(rows).map_err(|error| TraceError::read(&self.path, &error))
@@ -265,7 +268,7 @@ fn ending(dir: &Path, session: &Session, windows: u64) -> Ending {
 fn rows_of<T: Table>(
     files: Vec<PathBuf>,
     sealed: Option<Arc<WindowSet>>,
-) -> impl Iterator<Item = Result<Vec<T::Row>, TraceError>> {
+) -> impl Iterator<Item = Rows<T>> {
     let mut failed = false;
     files
         .into_iter()
