@@ -22,6 +22,7 @@ mod sampling;
 mod spread;
 mod storm;
 mod switching;
+mod symbolize;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -63,6 +64,11 @@ const BENCHES: &[Bench] = &[
         name: "flamegraph",
         summary: "time of a flame graph of ten million samples",
         run: flamegraph::run,
+    },
+    Bench {
+        name: "symbolize",
+        summary: "time to name 10^5 addresses of a large program, with perf beside it",
+        run: symbolize::run,
     },
     Bench {
         name: "functions",
