@@ -98,8 +98,8 @@ fn every_process_gets_its_joules_to_one_percent() {
     let mut recorder = Recorder::begun(&mut simulator.record(&place, &["-q"], &["-a"]));
     all.iter().for_each(|load| load.go_on());
     let started = Instant::now();
-    for step in 0..16 {
-        // 300 ms on and 200 ms off.
+    for step in 0..120 {
+        // For a minute, 300 ms on and 200 ms off.
         std::thread::sleep((Duration::from_millis(500) * step).saturating_sub(started.elapsed()));
         sometimes.go_on();
         std::thread::sleep(Duration::from_millis(300));
@@ -134,7 +134,7 @@ fn every_process_gets_its_joules_to_one_percent() {
 fn assert_every_window_closes(place: &Place) {
     let reader = place.reader();
     let divided = Divided::of(&reader, &[(PACKAGE, IDLE_WATTS), (DRAM, DRAM_WATTS)]);
-    assert!(divided.windows.len() >= 70);
+    assert!(divided.windows.len() >= 550);
     for DividedWindow { window, energy, residency, divided } in &divided.windows {
         assert_eq!(energy.len(), 2);
         for (sample, domain) in energy.iter().zip(&divided.domains) {
