@@ -435,6 +435,7 @@ fn every_command_has_a_page_in_the_manual() {
         "completions",
         "diff",
         "doctor",
+        "emissions",
         "export",
         "flamegraph",
         "man",

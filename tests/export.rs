@@ -12,6 +12,7 @@ use energy_prof::model::Provenance;
 use energy_prof::profile::{
     CallTree, CodeUnit, Diff, GroupBy, MergedTree, NodeKind, Profile, Yardstick,
 };
+use energy_prof::units::CarbonIntensity;
 
 use crate::support::call_tree::{compilers, frame, library, tree};
 use crate::support::in_memory::{InMemory, build};
@@ -120,6 +121,18 @@ fn a_flame_graph_is_the_same_every_time_and_its_options_show() {
     assert!(watts.contains("<title>optimize (1.60 W, 36.4 %, 8.00 J ±1.1 J, "));
     assert!(watts.contains("<title>all (4,390,001 µW, 100%)"));
     assert!(upward.contains("<title>all (21,950,005 µJ, 100%)"));
+    // 360 g/kWh are 100 ng for a millijoule.
+    let intensity = CarbonIntensity::new(360.0);
+    let emissions =
+        exported.text(&Flamegraph { unit: Unit::Emissions, intensity, ..Flamegraph::default() });
+    let optimize = emissions.split("<title>").find(|title| title.starts_with("optimize"));
+    assert!(
+        optimize
+            .unwrap()
+            .starts_with("optimize (800 µgCO2e ±105 µgCO2e, 36.4 %, 8.00 J ±1.1 J, 1.60 W, "),
+        "{optimize:?}"
+    );
+    assert!(emissions.contains("<title>all (2,195,001 ngCO2e, 100%)"));
 }
 
 #[test]

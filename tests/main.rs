@@ -5,12 +5,15 @@
 mod attribution;
 mod call_tree;
 mod cli;
+mod cli_emissions;
 mod cli_functions;
+mod emissions;
 mod export;
 mod export_commands;
 mod profile;
 mod report;
 mod report_code;
+mod report_emissions;
 mod sources;
 mod sources_battery;
 mod sources_hwmon;

@@ -7,7 +7,7 @@
 //! **It is not** a power meter: a figure is as good as the counter behind it, and says which that was.
 //!
 //! The modules are in the order of the data. Imports point only from later to earlier ones:
-//! [`units`] ← [`model`] ← ([`sources`], [`probes`], [`trace`], [`symbols`], [`attribution`]) ←
+//! [`units`] ← [`model`] ← ([`sources`], [`probes`], [`trace`], [`symbols`], [`attribution`], [`emissions`]) ←
 //! [`profile`] ← ([`record`], [`analyze`], [`export`], [`report`]).
 
 pub mod units;
@@ -15,6 +15,7 @@ pub mod units;
 pub mod model;
 
 pub mod attribution;
+pub mod emissions;
 pub mod probes;
 pub mod sources;
 pub mod symbols;

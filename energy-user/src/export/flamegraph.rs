@@ -17,13 +17,18 @@ use super::folded::one_line;
 use super::stacks::Stacks;
 use super::{ExportError, Exporter, Subject, headline};
 use crate::profile::{Figures, FunctionFrame, NodeKind};
-use crate::units::{Joules, Microjoules, Nanoseconds, Share, scale};
+use crate::units::{
+    CarbonIntensity, Joules, KilowattHours, Microjoules, Nanoseconds, Share, scale,
+};
 
 /// A flame graph as an SVG that opens in any browser, with search and zoom.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Flamegraph {
     /// What is read from a frame first.
     pub unit: Unit,
+    /// What a kilowatt-hour of the machine emits, its site's PUE included; where it is known, frames
+    /// say what they emitted.
+    pub intensity: Option<CarbonIntensity>,
     /// Where the root is.
     pub direction: Direction,
 }
@@ -36,23 +41,26 @@ pub enum Unit {
     Joules,
     /// Energy divided by the length of the recording.
     Watts,
+    /// Greenhouse gases emitted for the energy; needs [`Flamegraph::intensity`].
+    Emissions,
 }
 
 impl Unit {
-    const ALL: [Self; 2] = [Self::Joules, Self::Watts];
+    const ALL: [Self; 3] = [Self::Joules, Self::Watts, Self::Emissions];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Joules => "joules",
             Self::Watts => "watts",
+            Self::Emissions => "gco2e",
         }
     }
 }
 
 /// A name that is no unit of ours.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("{0:?} is no unit of a flame graph: choose joules or watts")]
+#[error("{0:?} is no unit of a flame graph: choose joules, watts or gco2e")]
 pub struct ParseUnitError(String);
 
 impl FromStr for Unit {
@@ -107,6 +115,12 @@ impl Exporter for Flamegraph {
         (options.count_name, options.factor) = match self.unit {
             Unit::Joules => ("µJ".to_owned(), 1.0),
             Unit::Watts => ("µW".to_owned(), 1.0 / lasted.seconds()),
+            Unit::Emissions => {
+                let intensity = self.intensity.ok_or(ExportError::NoIntensity)?;
+                // Of a microjoule, in nanograms.
+                let emitted = KilowattHours::from(Microjoules::new(1)) * intensity;
+                ("ngCO2e".to_owned(), emitted.get() * 1e9)
+            }
         };
         picture.draw(options, out)
     }
@@ -128,15 +142,23 @@ impl Flamegraph {
             scale::plus_minus(figures.error.half_width_95())
         );
         let watts = scale::power(figures.energy.joules() / lasted);
-        let (first, second) = match self.unit {
-            Unit::Joules => (joules, watts),
-            Unit::Watts => (watts, joules),
-        };
+        let emissions = self.intensity.map(|intensity| {
+            let off_by = KilowattHours::from(figures.error.half_width_95()) * intensity;
+            let emitted = KilowattHours::from(figures.energy) * intensity;
+            format!("{} ±{}", scale::emissions(emitted), scale::emissions(off_by))
+        });
+        let mut others = vec![joules, watts];
+        others.extend(emissions);
+        let first = others.remove(match self.unit {
+            Unit::Joules => 0,
+            Unit::Watts => 1,
+            Unit::Emissions => others.len() - 1,
+        });
         let share = Share::of(figures.energy.get(), all.energy.get());
         let mut parts = vec![first];
         parts.extend(share.map(|share| format!("{} %", scale::percent(share))));
+        parts.append(&mut others);
         parts.extend([
-            second,
             format!("{} s on CPU", scale::seconds(figures.oncpu)),
             match figures.samples {
                 1 => "1 sample".to_owned(),

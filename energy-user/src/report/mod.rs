@@ -7,6 +7,9 @@
 mod callers;
 mod code_json;
 mod code_text;
+mod emissions;
+mod emissions_json;
+mod emissions_text;
 mod json;
 mod scale;
 mod summary;
@@ -16,9 +19,13 @@ mod text;
 pub use callers::missing_callers;
 pub use code_json::{code_json, function_json};
 pub use code_text::{code_text, function_text};
+pub use emissions::{EmissionsSubject, EmittingRows};
+pub use emissions_json::emissions_json;
+pub use emissions_text::emissions_text;
 pub use json::{SCHEMA_VERSION, json};
 pub use scale::{
-    bytes, duration, energy, error_95, exact_joules, percent, power, rfc3339, seconds, utc,
+    bytes, duration, electricity, emissions, energy, error_95, exact_joules, percent, power,
+    rfc3339, seconds, utc, water,
 };
 pub use text::{summary, text};
 

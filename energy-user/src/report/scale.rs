@@ -1,7 +1,8 @@
 //! Numbers as reports show them: those of every output, and the width of an interval.
 
 pub use crate::units::scale::{
-    bytes, duration, energy, exact_joules, percent, power, rfc3339, seconds, utc,
+    bytes, duration, electricity, emissions, energy, exact_joules, percent, power, rfc3339,
+    seconds, utc, water,
 };
 
 use crate::profile::StandardError;

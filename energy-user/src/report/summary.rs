@@ -51,6 +51,18 @@ pub(super) fn lines(profile: &Profile, view: &View, width: usize) -> Vec<Line> {
     fields.lines
 }
 
+/// The least of these lines: what was recorded, how much it used, and what is wrong with that.
+pub(super) fn brief(profile: &Profile, width: usize) -> Vec<Line> {
+    let mut fields = Fields { lines: Vec::new(), width };
+    estimate(profile, &mut fields);
+    source_notes(profile, &mut fields);
+    fields.add("target", &target(profile));
+    fields.add("energy", &energy(profile));
+    fields.add("recorded", &recorded(profile));
+    problems(profile, &mut fields);
+    fields.lines
+}
+
 /// One more paragraph, as those above the rows are.
 pub(super) fn paragraph(label: &str, text: &str, warning: bool, width: usize) -> Vec<Line> {
     let mut fields = Fields { lines: Vec::new(), width };

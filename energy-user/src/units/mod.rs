@@ -3,12 +3,17 @@
 //! close exactly; [`Joules`] and [`Watts`] are for models and for showing.
 
 mod energy;
+mod footprint;
 mod power;
 pub mod scale;
 mod share;
 mod time;
 
 pub use energy::{Joules, Microjoules};
+pub use footprint::{
+    CarbonIntensity, GramsCo2e, KilowattHours, Litres, NanogramsCo2e, Nanolitres, Pue,
+    WaterIntensity,
+};
 pub use power::Watts;
 pub use share::Share;
 pub use time::{MonotonicTime, Nanoseconds, WallTime};

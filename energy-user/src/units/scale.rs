@@ -2,7 +2,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Joules, Microjoules, Nanoseconds, Share, WallTime, Watts};
+use super::{
+    GramsCo2e, Joules, KilowattHours, Litres, Microjoules, Nanoseconds, Share, WallTime, Watts,
+};
 
 /// Prefixes with their powers of ten, the smallest first.
 const PREFIXES: [(&str, f64); 6] =
@@ -22,6 +24,32 @@ pub fn bytes(count: u64) -> String {
 /// Power to three digits: `5.00 W`.
 pub fn power(power: Watts) -> String {
     scaled(power.get(), "W", 3)
+}
+
+/// Electricity to three digits: `94.3 J`, and from 1 Wh on `12.3 Wh`, `4.56 kWh`.
+pub fn electricity(used: KilowattHours) -> String {
+    let watt_hours = used.get() * 1e3;
+    if watt_hours < 0.9995 {
+        scaled(watt_hours * 3600.0, "J", 3)
+    } else {
+        scaled(watt_hours, "Wh", 3)
+    }
+}
+
+/// Greenhouse gases to three digits: `12.3 mgCO2e`, `4.56 kgCO2e`, `7.89 tCO2e`.
+pub fn emissions(emitted: GramsCo2e) -> String {
+    let tonnes = emitted.get() / 1e6;
+    if tonnes < 0.9995 { scaled(emitted.get(), "gCO2e", 3) } else { scaled(tonnes, "tCO2e", 3) }
+}
+
+/// Water to three digits: `12.3 mL`, `4.56 L`, `7.89 m³`.
+pub fn water(consumed: Litres) -> String {
+    let cubic_metres = consumed.get() / 1e3;
+    if cubic_metres < 0.9995 {
+        scaled(consumed.get(), "L", 3)
+    } else {
+        format!("{cubic_metres:.*} m³", decimals(cubic_metres, 3))
+    }
 }
 
 /// How far a figure may be off to either side, to at least two digits: `±1.2 J`, `±214 mJ`.
@@ -67,6 +95,11 @@ pub fn rfc3339(at: WallTime) -> Option<String> {
     let since_epoch = u64::try_from(at.epoch_nanos()).ok()?;
     let at = UNIX_EPOCH + Duration::from_nanos(since_epoch);
     Some(humantime::format_rfc3339_seconds(at).to_string())
+}
+
+/// The year of an instant. `None` before 1970.
+pub fn year(at: WallTime) -> Option<u16> {
+    rfc3339(at)?.split('-').next()?.parse().ok()
 }
 
 /// An instant to the millisecond, for programs: `2026-11-23T07:14:00.100Z`. `None` before 1970.
@@ -136,6 +169,17 @@ mod tests {
     }
 
     #[test]
+    fn emissions_and_water_take_the_unit_that_reads_best() {
+        assert_eq!(emissions(GramsCo2e::new(0.001_234)), "1.23 mgCO2e");
+        assert_eq!(emissions(GramsCo2e::new(56.78)), "56.8 gCO2e");
+        assert_eq!(emissions(GramsCo2e::new(6_720.0)), "6.72 kgCO2e");
+        assert_eq!(emissions(GramsCo2e::new(999_600.0)), "1.00 tCO2e");
+        assert_eq!(water(Litres::new(0.002_7)), "2.70 mL");
+        assert_eq!(water(Litres::new(2_700.0)), "2.70 m³");
+        assert_eq!(water(Litres::new(0.0)), "0 L");
+    }
+
+    #[test]
     fn ten_joules_over_two_seconds_are_shown_as_five_watts() {
         let joules = Microjoules::new(10_000_000).joules();
         assert_eq!(power(joules / Nanoseconds::from_millis(2000)), "5.00 W");
@@ -167,6 +211,7 @@ mod tests {
     fn an_instant_is_shown_in_utc() {
         let at = WallTime::from_epoch_nanos(1_795_418_040_000_000_000);
         assert_eq!(utc(at), "2026-11-23 07:14:00 UTC");
+        assert_eq!(year(at), Some(2026));
         assert_eq!(rfc3339_millis(at).as_deref(), Some("2026-11-23T07:14:00.000Z"));
     }
 }

@@ -17,11 +17,13 @@ use energy_prof::units::{Nanoseconds, Watts};
 
 use crate::exit;
 
+mod emissions;
 mod exports;
 mod simulate;
 mod sources;
 mod symbolize;
 
+pub(crate) use emissions::{EmissionsArguments, PlaceArguments};
 pub(crate) use exports::{DiffArguments, ExportArguments, FlamegraphArguments, PartArguments};
 pub(crate) use simulate::SimulateArguments;
 pub(crate) use sources::DoctorArguments;
@@ -41,6 +43,7 @@ Examples:
   sudo energy-prof record -a -d 1m             the whole machine
   energy-prof report --by function             which functions of it used them
   energy-prof report --by cgroup --json        the same recording, otherwise
+  energy-prof emissions --zone FR              what that emitted, and who
   sudo energy-prof stat -r 5 -- ./bench        the energy of a command, five runs
   energy-prof doctor                           what this machine can measure";
 
@@ -78,6 +81,8 @@ pub(crate) enum Command {
     Flamegraph(FlamegraphArguments),
     /// Write a trace in another tool's format
     Export(ExportArguments),
+    /// Turn a trace's energy into greenhouse gases and water, with factors anyone can check
+    Emissions(EmissionsArguments),
     /// Compare two traces, and tell change from noise
     Diff(DiffArguments),
     /// Find better names for the functions in a trace, with debug files of then or elsewhere
@@ -343,10 +348,12 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
         }
         Command::Report(ReportArguments {
             by: ReportBy::Threads(_), function: None, threads, ..
-        }) if threads.is_given() => Err(Arguments::command().error(
+        })
+        | Command::Emissions(EmissionsArguments { by: ReportBy::Threads(_), threads, .. })
+            if threads.is_given() => Err(Arguments::command().error(
             clap::error::ErrorKind::MissingRequiredArgument,
             "--pid, --tid and --comm choose whose functions are shown: add --by function, --by line \
-             or --function NAME",
+             or (in report) --function NAME",
         )),
         _ => Ok(arguments),
     }

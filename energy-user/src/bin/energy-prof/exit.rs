@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use energy_prof::analyze::AnalyzeError;
+use energy_prof::emissions::UnknownPlace;
 use energy_prof::export::ExportError;
 use energy_prof::probes::ProbeError;
 use energy_prof::profile::FindFunctionError;
@@ -62,10 +63,12 @@ impl Status {
         if let Some(error) = cause.downcast_ref::<TraceError>() {
             return Some(Self::of_trace(error));
         }
-        if let Some(ExportError::NoEnergy | ExportError::NothingToCompare(_)) =
-            cause.downcast_ref::<ExportError>()
-        {
-            return Some(Self::READ);
+        match cause.downcast_ref::<ExportError>() {
+            Some(ExportError::NoEnergy | ExportError::NothingToCompare(_)) => {
+                return Some(Self::READ);
+            }
+            Some(ExportError::NoIntensity) => return Some(Self::USAGE),
+            _ => {}
         }
         if let Some(error) = cause.downcast_ref::<AnalyzeError>() {
             return Some(match error {
@@ -75,7 +78,8 @@ impl Status {
                 _ => Self::READ,
             });
         }
-        cause.downcast_ref::<FindFunctionError>().map(|_| Self::USAGE)
+        let meant_otherwise = cause.is::<FindFunctionError>() || cause.is::<UnknownPlace>();
+        meant_otherwise.then_some(Self::USAGE)
     }
 
     fn of_recording(error: &RecordError) -> Option<Self> {

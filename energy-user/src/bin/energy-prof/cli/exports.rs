@@ -6,7 +6,7 @@ use clap::Args;
 use energy_prof::export::{Format, Unit};
 use energy_prof::units::Nanoseconds;
 
-use super::{DivideArguments, ReportBy, ThreadArguments, one_of, report_by, time};
+use super::{DivideArguments, PlaceArguments, ReportBy, ThreadArguments, one_of, report_by, time};
 
 /// Which part of a trace, and whose stacks.
 #[derive(Debug, Args)]
@@ -40,12 +40,14 @@ pub(crate) struct FlamegraphArguments {
     /// The picture; - is stdout
     #[arg(short, long, value_name = "FILE.svg", default_value = "flamegraph.svg")]
     pub(crate) output: PathBuf,
-    /// What frames say first: joules or watts
+    /// What frames say first: joules, watts, or gco2e, which needs a place
     #[arg(long, default_value = "joules", value_parser = one_of::<Unit>)]
     pub(crate) unit: Unit,
     /// With the root on top: icicles
     #[arg(long)]
     pub(crate) inverted: bool,
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
     #[command(flatten)]
     pub(crate) part: PartArguments,
 }

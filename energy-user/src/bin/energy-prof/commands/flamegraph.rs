@@ -4,13 +4,19 @@ use energy_prof::export::{Direction, Exporter, Flamegraph};
 use energy_prof::report::missing_callers;
 
 use super::document;
+use super::emissions::site_of;
 use super::profiled::{Profiled, StacksAre};
 use crate::cli::FlamegraphArguments;
 use crate::exit::Status;
 
 pub(crate) fn run(arguments: &FlamegraphArguments) -> anyhow::Result<Status> {
     let profiled = Profiled::read(&arguments.trace, &arguments.part, StacksAre::Needed)?;
-    let flamegraph = Flamegraph { unit: arguments.unit, direction: direction(arguments.inverted) };
+    let site = site_of(&profiled.profile, &arguments.place)?;
+    let flamegraph = Flamegraph {
+        unit: arguments.unit,
+        intensity: site.grid.as_ref().map(|grid| grid.intensity.value * site.pue()),
+        direction: direction(arguments.inverted),
+    };
     document::write_to(&arguments.output, |out| Ok(flamegraph.write(&profiled.subject(), out)?))?;
     if let Some(sentence) = missing_callers(&profiled.tree, &profiled.profile.facts) {
         eprintln!("energy-prof: {sentence}");

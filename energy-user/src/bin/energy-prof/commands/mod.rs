@@ -4,6 +4,7 @@ mod attribute;
 mod diff;
 mod doctor;
 mod document;
+mod emissions;
 mod export;
 mod flamegraph;
 mod manual;
@@ -26,6 +27,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Status> {
         Command::Report(arguments) => report::run(&arguments, color),
         Command::Flamegraph(arguments) => flamegraph::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Emissions(arguments) => emissions::run(&arguments, color),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Symbolize(arguments) => symbolize::run(&arguments),
         Command::Attribute(arguments) => attribute::run(&arguments),

@@ -1,0 +1,96 @@
+//! The arguments of `emissions`, and those that say where a machine stands.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use energy_prof::emissions::{GenerationMix, Place, SiteOptions};
+use energy_prof::profile::SortBy;
+use energy_prof::units::{CarbonIntensity, Nanoseconds, Pue, WaterIntensity};
+
+use super::{DivideArguments, ReportBy, ThreadArguments, one_of, report_by, time};
+
+/// Where a machine stands, and what is known of that place.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArguments {
+    /// The zone of the grid: FR, FRA, France, US-CA, CA-QC, or one of Electricity Maps
+    #[arg(long, help_heading = "Place", conflicts_with_all = ["cloud", "intensity", "mix"])]
+    zone: Option<String>,
+    /// The region of a cloud, with its PUE and WUE: aws/eu-west-3
+    #[arg(long, value_name = "PROVIDER/REGION", help_heading = "Place", conflicts_with_all = ["intensity", "mix"])]
+    cloud: Option<String>,
+    /// What a kilowatt-hour emits there, in gCO2e
+    #[arg(long, value_name = "G/KWH", help_heading = "Place", conflicts_with = "mix", value_parser = intensity,
+        allow_negative_numbers = true)]
+    intensity: Option<CarbonIntensity>,
+    /// What electricity is generated from there, in percent: coal=10,gas=20,wind=70
+    #[arg(long, value_name = "MIX", help_heading = "Place", value_parser = one_of::<GenerationMix>)]
+    mix: Option<GenerationMix>,
+    /// Power usage effectiveness: energy of the facility per energy of its IT equipment
+    #[arg(long, value_name = "RATIO", help_heading = "Place", value_parser = pue, allow_negative_numbers = true)]
+    pue: Option<Pue>,
+    /// Water usage effectiveness: litres evaporated on site per kilowatt-hour of IT equipment
+    #[arg(long, value_name = "L/KWH", help_heading = "Place", value_parser = wue, allow_negative_numbers = true)]
+    wue: Option<WaterIntensity>,
+}
+
+impl PlaceArguments {
+    pub(crate) fn options(&self) -> SiteOptions {
+        let place = (self.zone.clone().map(Place::Zone))
+            .or_else(|| self.cloud.clone().map(Place::Cloud))
+            .or_else(|| self.intensity.map(Place::Intensity))
+            .or_else(|| self.mix.map(Place::Mix));
+        SiteOptions { place, pue: self.pue, wue: self.wue }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EmissionsArguments {
+    /// The trace
+    #[arg(default_value = "energy.trace")]
+    pub(crate) trace: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// What a row stands for, as in report: process, thread, container, function …
+    #[arg(long, default_value = "process", value_parser = report_by)]
+    pub(crate) by: ReportBy,
+    /// Order of the rows, as in report
+    #[arg(long, default_value = "joules", value_parser = one_of::<SortBy>)]
+    pub(crate) sort: SortBy,
+    /// Show this many rows; the rest become one; 0 shows all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) top: usize,
+    /// Show every process, not only the targets
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only windows that begin at or after this time since the start, e.g. 1.5s
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) from: Option<Nanoseconds>,
+    /// Only windows that begin before this time since the start
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) to: Option<Nanoseconds>,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArguments,
+    /// Write JSON (fields in docs/emissions.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) divide: DivideArguments,
+}
+
+fn intensity(text: &str) -> Result<CarbonIntensity, String> {
+    let grams = text.trim().parse().ok().and_then(CarbonIntensity::new);
+    grams.ok_or_else(|| "it is no intensity from 0 to 5000 gCO2e/kWh".to_owned())
+}
+
+fn pue(text: &str) -> Result<Pue, String> {
+    let ratio = text.trim().parse().ok().and_then(Pue::new);
+    ratio.ok_or_else(|| {
+        "a PUE is 1 or more, since a facility uses what its equipment does, and at most 10"
+            .to_owned()
+    })
+}
+
+fn wue(text: &str) -> Result<WaterIntensity, String> {
+    let litres = text.trim().parse().ok().and_then(WaterIntensity::new);
+    litres.ok_or_else(|| "it is no number of litres per kilowatt-hour from 0 to 1000".to_owned())
+}

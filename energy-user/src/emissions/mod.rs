@@ -1,0 +1,27 @@
+//! From joules to greenhouse gases and water, with factors that anyone can check: how much a
+//! kilowatt-hour emits in a place ([`Grid`]), what a site uses besides ([`Site`]), and what a recording
+//! comes to there ([`Footprint`]).
+//!
+//! Every factor is a [`Figure`]: it says of which year it is, where it comes from and what it covers. What
+//! is not known is absent: no place is assumed for a machine that tells none.
+//! The tables are in `energy-user/data/emissions`, with their sources.
+
+mod citation;
+mod cloud;
+mod figure;
+mod footprint;
+mod grid;
+mod mix;
+mod nearest;
+mod site;
+mod tables;
+mod world;
+
+pub use citation::{Citation, cite};
+pub use figure::Figure;
+pub use footprint::{Footprint, Water};
+pub use grid::{Grid, grid_of};
+pub use mix::{GenerationMix, ParseMixError};
+pub use nearest::UnknownPlace;
+pub use site::{Place, Site, SiteOptions};
+pub use world::{World, world};

@@ -1,0 +1,162 @@
+//! What a report on emissions is made of: the footprint of all that was recorded, and its division
+//! among the rows of a view, in whole nanograms and nanolitres, so that the parts add up to the whole.
+
+use crate::attribution::split;
+use crate::emissions::{Footprint, Site};
+use crate::profile::{
+    CodeUnit, CodeView, CodeViewRow, GroupBy, Profile, Row, RowKind, StandardError, View,
+};
+use crate::units::{GramsCo2e, KilowattHours, Litres, Microjoules, NanogramsCo2e, Nanolitres};
+
+/// Rows of a report, whatever they stand for.
+#[derive(Clone, Copy, Debug)]
+pub enum EmittingRows<'a> {
+    /// Groups of threads, or domains.
+    Threads(&'a View, GroupBy),
+    /// Functions or lines.
+    Code(&'a CodeView, CodeUnit),
+}
+
+impl EmittingRows<'_> {
+    /// What a row stands for.
+    pub(super) fn by(self) -> &'static str {
+        match self {
+            Self::Threads(_, by) => by.name(),
+            Self::Code(_, unit) => unit.name(),
+        }
+    }
+}
+
+/// What a report on emissions is about.
+#[derive(Clone, Copy, Debug)]
+pub struct EmissionsSubject<'a> {
+    /// The recording, or the part of it that is looked at.
+    pub profile: &'a Profile,
+    /// Who is told apart.
+    pub rows: EmittingRows<'a>,
+    /// Where it ran.
+    pub site: &'a Site,
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct EmittingRow<'a> {
+    pub(super) kind: RowKind,
+    pub(super) name: &'a str,
+    pub(super) pid: Option<u32>,
+    pub(super) tid: Option<u32>,
+    pub(super) depth: usize,
+    /// `None` where it is not known.
+    pub(super) energy: Option<Microjoules>,
+    pub(super) error: Option<StandardError>,
+    pub(super) emissions: Option<NanogramsCo2e>,
+    pub(super) water: Divided,
+}
+
+/// Water of the whole or of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Divided {
+    pub(super) on_site: Option<Nanolitres>,
+    pub(super) off_site: Option<Nanolitres>,
+}
+
+impl Divided {
+    /// All that is known.
+    pub(super) fn sum(self) -> Option<Nanolitres> {
+        match (self.on_site, self.off_site) {
+            (None, None) => None,
+            (on, off) => Some(on.unwrap_or_default() + off.unwrap_or_default()),
+        }
+    }
+}
+
+/// The whole and its rows.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Emitted<'a> {
+    pub(super) footprint: Footprint,
+    /// Of all the energy.
+    pub(super) error: StandardError,
+    pub(super) emissions: Option<NanogramsCo2e>,
+    pub(super) water: Divided,
+    pub(super) rows: Vec<EmittingRow<'a>>,
+}
+
+impl<'a> Emitted<'a> {
+    pub(super) fn of(subject: &EmissionsSubject<'a>) -> Self {
+        let footprint = Footprint::of(subject.profile.total().measured, subject.site);
+        let mut rows = rows(subject);
+        let energies: Vec<u64> = rows
+            .iter()
+            .map(|row| row.energy.filter(|_| row.kind.counts()).unwrap_or_default().get())
+            .collect();
+        let parts = |whole: Option<u64>| split(whole?, &energies);
+        let emissions = footprint.emissions.map(GramsCo2e::to_nanograms);
+        let water = Divided {
+            on_site: footprint.water.on_site.map(Litres::to_nanolitres),
+            off_site: footprint.water.off_site.map(Litres::to_nanolitres),
+        };
+        let divided = [
+            parts(emissions.map(NanogramsCo2e::get)),
+            parts(water.on_site.map(Nanolitres::get)),
+            parts(water.off_site.map(Nanolitres::get)),
+        ];
+        for (index, row) in rows.iter_mut().enumerate() {
+            let part = |parts: &Option<Vec<u64>>| parts.as_ref().map(|parts| parts[index]);
+            let known = row.energy.is_some() && row.kind.counts();
+            let [emissions, on_site, off_site] = divided.each_ref().map(part);
+            row.emissions = emissions.filter(|_| known).map(NanogramsCo2e::new);
+            row.water = Divided {
+                on_site: on_site.filter(|_| known).map(Nanolitres::new),
+                off_site: off_site.filter(|_| known).map(Nanolitres::new),
+            };
+        }
+        let error = subject.profile.total_error();
+        Self { footprint, error, emissions, water, rows }
+    }
+}
+
+/// Half the width of the 95 % interval of what a row emits, as far as its energy's error goes. How
+/// far the site's factors are off is beside it: it is the same for every row.
+pub(super) fn error_95(error: StandardError, site: &Site) -> Option<GramsCo2e> {
+    let kilowatt_hours = KilowattHours::from(error.half_width_95());
+    Some(kilowatt_hours * site.pue() * site.grid.as_ref()?.intensity.value)
+}
+
+fn rows<'a>(subject: &EmissionsSubject<'a>) -> Vec<EmittingRow<'a>> {
+    match subject.rows {
+        EmittingRows::Threads(view, _) => {
+            view.rows.iter().map(|row| of_threads(row, subject.profile)).collect()
+        }
+        EmittingRows::Code(view, _) => {
+            view.rows.iter().map(|row| of_code(row, subject.profile)).collect()
+        }
+    }
+}
+
+fn of_threads<'a>(row: &'a Row, profile: &Profile) -> EmittingRow<'a> {
+    EmittingRow {
+        kind: row.kind,
+        name: &row.name,
+        pid: row.pid,
+        tid: row.tid,
+        depth: row.depth,
+        energy: profile.known_energy(row),
+        error: row.error,
+        emissions: None,
+        water: Divided::default(),
+    }
+}
+
+fn of_code<'a>(row: &'a CodeViewRow, profile: &Profile) -> EmittingRow<'a> {
+    EmittingRow {
+        kind: row.kind,
+        name: &row.name,
+        pid: None,
+        tid: None,
+        depth: 0,
+        energy: profile.knows(row.kind).then_some(row.own),
+        error: row.own_error,
+        emissions: None,
+        water: Divided::default(),
+    }
+}
