@@ -122,6 +122,13 @@ fn shares_of_rust_functions_are_those_of_their_thread() {
 }
 
 #[test]
+fn shares_of_go_functions_are_those_of_their_thread() {
+    let place = Place::new();
+    let Some(program) = or_skip(compile(place.root(), "duty.go")) else { return };
+    assert_shares(&[&program, SPELL], |duty, function| function == format!("main.{duty}"));
+}
+
+#[test]
 fn shares_of_python_functions_are_those_of_their_thread() {
     let Some(python) = python() else {
         return skip("no Python 3.12 or newer that was built with frame pointers");

@@ -26,12 +26,15 @@ pub(crate) fn compile_as(
     let (compiler, usual) = match source.rsplit('.').next().unwrap() {
         "c" => ("gcc", C),
         "cpp" => ("g++", C),
+        "go" => ("go", &["build"][..]),
         _ => ("rustc", RUST),
     };
     // The path that debug information carries and processes show.
     let program = directory.canonicalize().unwrap().join(name);
     let mut command = Command::new(compiler);
-    command.args(usual).args(options).arg(path_of(source)).arg("-o").arg(&program);
+    command.args(usual).args(options).arg("-o").arg(&program).arg(path_of(source));
+    // Of Go, which else keeps what it built in the user's home, and wants a module around the file.
+    command.env("GOCACHE", directory.join("go-cache")).env("GO111MODULE", "off");
     let output = command.output().map_err(|why| format!("no {compiler}: {why}"))?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(program)

@@ -74,6 +74,14 @@ const LANGUAGES: &[Language] = &[
         },
     },
     Language {
+        name: "Go",
+        source: "duty.go",
+        tool: "go",
+        options: &["build"],
+        is_compiled: true,
+        is_duty: |duty, function| function.strip_prefix("main.") == Some(duty),
+    },
+    Language {
         name: "JavaScript",
         source: "duty.js",
         tool: "node",
@@ -134,7 +142,9 @@ fn errors(language: &Language, setting: &Setting) -> anyhow::Result<Vec<ShareErr
     if language.is_compiled {
         let program = setting.place.join("duty");
         let mut compiler = Command::new(language.tool);
-        command::run(compiler.args(language.options).arg(&source).arg("-o").arg(&program))?;
+        compiler.args(language.options).arg("-o").arg(&program).arg(&source);
+        // Of Go, which else wants a module around the file.
+        command::run(compiler.env("GO111MODULE", "off"))?;
         record.arg(program);
     } else {
         record.arg(language.tool).args(language.options).arg(&source);
