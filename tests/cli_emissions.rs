@@ -25,6 +25,14 @@ fn a_trace_emits_what_its_joules_come_to() {
 }
 
 #[test]
+fn what_emits_as_much_is_told_where_asked() {
+    let options = ["--intensity", "5000", "--pue", "9"];
+    let shown = emissions(&[&options[..], &["--equivalents"]].concat()).succeeded().stdout;
+    assert!(shown.contains("as much as   "), "{shown}");
+    assert!(!emissions(&options).succeeded().stdout.contains("as much as"));
+}
+
+#[test]
 fn a_place_is_found_or_refused_with_the_nearest() {
     let shown = emissions(&["--zone", "norway"]).succeeded().stdout;
     assert!(shown.contains("site         Norway\n"), "{shown}");

@@ -28,7 +28,7 @@ fn cell<'a>(row: &'a [(String, String)], column: &str) -> &'a str {
     row.iter().find(|(name, _)| name == column).map(|(_, cell)| cell.as_str()).unwrap()
 }
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "national_grids.csv",
     "regional_grids.csv",
     "odbl/zone_grids.csv",
@@ -37,6 +37,7 @@ const TABLES: [&str; 8] = [
     "national_water.csv",
     "cloud_regions.csv",
     "provider_efficiency.csv",
+    "equivalents.csv",
 ];
 
 #[test]

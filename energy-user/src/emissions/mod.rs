@@ -8,6 +8,7 @@
 
 mod citation;
 mod cloud;
+pub mod equivalents;
 mod figure;
 mod footprint;
 mod grid;

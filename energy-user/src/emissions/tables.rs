@@ -51,6 +51,11 @@ table!(
     PROVIDERS, ProviderEfficiency, "provider_efficiency.csv"
 );
 
+table!(
+    /// What else emits greenhouse gases.
+    EQUIVALENTS, EquivalentRow, "equivalents.csv"
+);
+
 /// The parts of a mix, as the tables name them.
 pub(super) const CATEGORIES: [&str; 9] =
     ["coal", "gas", "oil", "nuclear", "hydro", "wind", "solar", "bioenergy", "other_renewables"];
@@ -169,6 +174,19 @@ pub(super) struct ProviderEfficiency {
     pub(super) pue: Option<f64>,
     pub(super) wue_l_per_kwh: Option<f64>,
     pub(super) source: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct EquivalentRow {
+    pub(super) id: String,
+    /// 1 where it is chosen from by size.
+    pub(super) shown: u8,
+    pub(super) label: String,
+    pub(super) unit: String,
+    pub(super) kgco2e_per_unit: Option<f64>,
+    pub(super) kwh_per_unit: Option<f64>,
+    pub(super) source: String,
+    pub(super) year: Option<u16>,
 }
 
 fn rows<Row: DeserializeOwned>(text: &str) -> Vec<Row> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::ReportOptions;
 use super::emissions::{EmissionsSubject, Emitted, EmittingRow, error_95};
 use super::json::{Head, pretty};
+use crate::emissions::equivalents::{self, Equivalent};
 use crate::emissions::{Figure, Site};
 use crate::units::{GramsCo2e, Microjoules, NanogramsCo2e, Nanolitres};
 
@@ -18,6 +19,7 @@ pub fn emissions_json(subject: &EmissionsSubject<'_>, options: &ReportOptions) -
         head: Head::of(subject.profile, &view),
         site: SiteJson::of(subject.site),
         footprint: Whole::of(&emitted, subject.site),
+        equivalents: options.equivalents.then(|| equivalents(&emitted, subject.site)),
         by: subject.rows.by(),
         emitting: emitted.rows.iter().map(|row| RowJson::of(row, subject.site)).collect(),
     })
@@ -29,6 +31,9 @@ struct Report<'a> {
     head: Head<'a>,
     site: SiteJson<'a>,
     footprint: Whole,
+    /// Where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    equivalents: Option<Vec<EquivalentJson>>,
     by: &'static str,
     #[serde(rename = "rows")]
     emitting: Vec<RowJson<'a>>,
@@ -125,6 +130,33 @@ impl Whole {
             water_off_site_without_hydro_l: litres(footprint.water.off_site_without_hydro),
         }
     }
+}
+
+#[derive(Serialize)]
+struct EquivalentJson {
+    id: &'static str,
+    label: &'static str,
+    unit: &'static str,
+    count: f64,
+    gco2e_each: f64,
+    year: Option<u16>,
+    source: String,
+}
+
+fn equivalents(emitted: &Emitted<'_>, site: &Site) -> Vec<EquivalentJson> {
+    let Some((emissions, grid)) = emitted.footprint.emissions.zip(site.grid.as_ref()) else {
+        return Vec::new();
+    };
+    let json = |it: Equivalent| EquivalentJson {
+        id: it.id,
+        label: it.label,
+        unit: it.unit,
+        count: it.count,
+        gco2e_each: it.each.get(),
+        year: it.year,
+        source: it.source,
+    };
+    equivalents::fitting(emissions, grid.intensity.value).into_iter().map(json).collect()
 }
 
 #[derive(Serialize)]

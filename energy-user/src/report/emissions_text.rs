@@ -5,6 +5,7 @@ use super::emissions::{EmissionsSubject, Emitted, EmittingRow, EmittingRows, err
 use super::table::{self, Align, printable};
 use super::text::{Paint, UNKNOWN, energy_heading};
 use super::{ReportOptions, scale, summary};
+use crate::emissions::equivalents::{self, Equivalent};
 use crate::emissions::{Grid, Site, world};
 use crate::profile::GroupBy;
 use crate::units::{NanogramsCo2e, Nanolitres, Share};
@@ -21,7 +22,7 @@ pub fn emissions_text(subject: &EmissionsSubject<'_>, options: &ReportOptions) -
     for line in summary::brief(subject.profile, options.width) {
         paint.put(line, &mut out);
     }
-    for (label, text, warning) in site_lines(subject.site, &emitted) {
+    for (label, text, warning) in site_lines(subject.site, &emitted, options.equivalents) {
         for line in summary::paragraph(label, &text, warning, options.width) {
             paint.put(line, &mut out);
         }
@@ -41,13 +42,16 @@ pub fn emissions_text(subject: &EmissionsSubject<'_>, options: &ReportOptions) -
 type Labelled = (&'static str, String, bool);
 
 /// The factors, and what they make of the energy.
-fn site_lines(site: &Site, emitted: &Emitted<'_>) -> Vec<Labelled> {
+fn site_lines(site: &Site, emitted: &Emitted<'_>, equivalents: bool) -> Vec<Labelled> {
     let mut lines = vec![("site", site.name.clone(), false), facility(site, emitted)];
     match &site.grid {
         Some(grid) => lines.extend(of_grid(grid, site, emitted)),
         None => lines.extend(of_the_world(emitted)),
     }
     lines.extend(water(site, emitted));
+    if equivalents {
+        lines.extend(as_much(site, emitted));
+    }
     lines
 }
 
@@ -138,6 +142,24 @@ fn water(site: &Site, emitted: &Emitted<'_>) -> Vec<Labelled> {
         _ => "off site unknown: the mix of the grid is not known".to_owned(),
     };
     vec![("water", on_site, false), ("", off_site, false)]
+}
+
+/// What else emits as much as all of it.
+fn as_much(site: &Site, emitted: &Emitted<'_>) -> Vec<Labelled> {
+    let Some((emissions, grid)) = emitted.footprint.emissions.zip(site.grid.as_ref()) else {
+        return Vec::new();
+    };
+    let fitting = equivalents::fitting(emissions, grid.intensity.value);
+    let line = |(place, it): (usize, &Equivalent)| {
+        let year = it.year.map_or_else(String::new, |year| format!("{year}; "));
+        let text =
+            format!("{} × {} ({}; {year}{})", scale::count(it.count), it.label, it.unit, it.source);
+        (if place == 0 { "as much as" } else { "" }, text, false)
+    };
+    if fitting.is_empty() {
+        return vec![("as much as", "nothing in the table: it is too little".to_owned(), false)];
+    }
+    fitting.iter().enumerate().map(line).collect()
 }
 
 fn table_lines(

@@ -24,7 +24,7 @@ pub use emissions_json::emissions_json;
 pub use emissions_text::emissions_text;
 pub use json::{SCHEMA_VERSION, json};
 pub use scale::{
-    bytes, duration, electricity, emissions, energy, error_95, exact_joules, percent, power,
+    bytes, count, duration, electricity, emissions, energy, error_95, exact_joules, percent, power,
     rfc3339, seconds, utc, water,
 };
 pub use text::{summary, text};
@@ -55,6 +55,8 @@ pub struct ReportOptions {
     pub all: bool,
     /// Whether the text may use the terminal's colours.
     pub color: bool,
+    /// Whether a report on emissions says what else emits as much.
+    pub equivalents: bool,
     /// How wide the text may be, in columns; names are cut to fit, numbers never.
     pub width: usize,
 }
@@ -68,6 +70,7 @@ impl Default for ReportOptions {
             top: None,
             all: false,
             color: false,
+            equivalents: false,
             width: 100,
         }
     }

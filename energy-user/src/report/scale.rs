@@ -1,7 +1,7 @@
 //! Numbers as reports show them: those of every output, and the width of an interval.
 
 pub use crate::units::scale::{
-    bytes, duration, electricity, emissions, energy, exact_joules, percent, power, rfc3339,
+    bytes, count, duration, electricity, emissions, energy, exact_joules, percent, power, rfc3339,
     seconds, utc, water,
 };
 

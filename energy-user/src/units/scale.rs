@@ -26,6 +26,16 @@ pub fn power(power: Watts) -> String {
     scaled(power.get(), "W", 3)
 }
 
+/// How many, to two digits: `0.12`, `3.4`, `57`, `1200`.
+pub fn count(number: f64) -> String {
+    if number >= 100.0 {
+        let digits = 10_f64.powf(number.log10().floor() - 1.0);
+        return format!("{:.0}", (number / digits).round() * digits);
+    }
+    let decimals = if number < 1.0 { 2 } else { decimals(number, 2) };
+    format!("{number:.decimals$}")
+}
+
 /// Electricity to three digits: `94.3 J`, and from 1 Wh on `12.3 Wh`, `4.56 kWh`.
 pub fn electricity(used: KilowattHours) -> String {
     let watt_hours = used.get() * 1e3;
@@ -177,6 +187,7 @@ mod tests {
         assert_eq!(water(Litres::new(0.002_7)), "2.70 mL");
         assert_eq!(water(Litres::new(2_700.0)), "2.70 m³");
         assert_eq!(water(Litres::new(0.0)), "0 L");
+        assert_eq!([0.123, 3.44, 57.2, 1234.0].map(count), ["0.12", "3.4", "57", "1200"]);
     }
 
     #[test]

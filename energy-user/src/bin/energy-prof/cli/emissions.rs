@@ -70,6 +70,9 @@ pub(crate) struct EmissionsArguments {
     pub(crate) to: Option<Nanoseconds>,
     #[command(flatten)]
     pub(crate) threads: ThreadArguments,
+    /// Say what else emits as much
+    #[arg(long)]
+    pub(crate) equivalents: bool,
     /// Write JSON (fields in docs/emissions.md)
     #[arg(long)]
     pub(crate) json: bool,

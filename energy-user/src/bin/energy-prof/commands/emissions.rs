@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &EmissionsArguments, color: Color) -> anyhow::Resul
         sort: arguments.sort,
         top,
         all: arguments.all,
+        equivalents: arguments.equivalents,
         color: terminal::colours(color, &stdout()),
         width: terminal::width(),
     };

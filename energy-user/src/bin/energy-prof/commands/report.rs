@@ -32,6 +32,7 @@ pub(crate) fn run(arguments: &ReportArguments, color: Color) -> anyhow::Result<S
         sort: arguments.sort,
         top: (arguments.top > 0).then_some(arguments.top),
         all: arguments.all,
+        equivalents: false,
         color: terminal::colours(color, &stdout()),
         width: terminal::width(),
     };
