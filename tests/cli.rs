@@ -436,6 +436,7 @@ fn every_command_has_a_page_in_the_manual() {
         "diff",
         "doctor",
         "emissions",
+        "estimate",
         "export",
         "flamegraph",
         "man",

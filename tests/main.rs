@@ -6,6 +6,7 @@ mod attribution;
 mod call_tree;
 mod cli;
 mod cli_emissions;
+mod cli_estimate;
 mod cli_functions;
 mod emissions;
 mod export;

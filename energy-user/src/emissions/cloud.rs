@@ -29,6 +29,15 @@ pub(super) fn cloud_site(asked: &str, year: u16) -> Result<Site, UnknownPlace> {
     Ok(Site { grid: Some(grid(row, around)), pue: pue(row), wue: wue(row), name: name(row) })
 }
 
+/// All regions of a provider.
+pub fn sites_of_provider(provider: &str, year: u16) -> Vec<Site> {
+    let provider = provider.trim().to_lowercase();
+    let provider = usual_name(&provider);
+    let rows = CLOUD_REGIONS.iter().filter(|row| row.provider == provider);
+    let name = |row: &CloudRegion| format!("{}/{}", row.provider, row.region);
+    rows.filter_map(|row| cloud_site(&name(row), year).ok()).collect()
+}
+
 /// Providers by the names of their companies, too.
 fn usual_name(provider: &str) -> &str {
     match provider {

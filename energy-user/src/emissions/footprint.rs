@@ -2,7 +2,7 @@
 
 use super::site::Site;
 use super::world::world;
-use crate::units::{GramsCo2e, KilowattHours, Litres, Microjoules};
+use crate::units::{GramsCo2e, Joules, KilowattHours, Litres, Microjoules};
 
 /// Greenhouse gases and water of an amount of energy, location-based.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,15 @@ pub struct Water {
 impl Footprint {
     /// That of an amount of energy of IT equipment.
     pub fn of(energy: Microjoules, site: &Site) -> Self {
-        let it = KilowattHours::from(energy);
+        Self::of_electricity(energy.into(), site)
+    }
+
+    /// The same of a computed amount.
+    pub fn of_joules(energy: Joules, site: &Site) -> Self {
+        Self::of_electricity(energy.into(), site)
+    }
+
+    fn of_electricity(it: KilowattHours, site: &Site) -> Self {
         let facility = it * site.pue();
         let grid = site.grid.as_ref();
         let (low, high) = grid.map_or_else(

@@ -1,5 +1,7 @@
 //! The grid of a place: what a kilowatt-hour from its sockets emits, and consumes of water.
 
+use std::collections::BTreeSet;
+
 use super::citation::cite;
 use super::figure::Figure;
 use super::mix::GenerationMix;
@@ -69,6 +71,13 @@ pub fn grid_of(zone: &str, year: u16) -> Result<Grid, UnknownPlace> {
         water,
         water_without_hydro,
     })
+}
+
+/// The grids of all countries.
+pub fn countries(year: u16) -> Vec<Grid> {
+    let codes: BTreeSet<&str> = NATIONAL_GRIDS.iter().map(|row| row.iso3.as_str()).collect();
+    let countries = codes.into_iter().filter(|code| !["WLD", "EU27"].contains(code));
+    countries.filter_map(|code| grid_of(code, year).ok()).collect()
 }
 
 /// A row of a year.

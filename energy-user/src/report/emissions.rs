@@ -76,8 +76,6 @@ pub(super) struct Emitted<'a> {
     pub(super) footprint: Footprint,
     /// Of all the energy.
     pub(super) error: StandardError,
-    pub(super) emissions: Option<NanogramsCo2e>,
-    pub(super) water: Divided,
     pub(super) rows: Vec<EmittingRow<'a>>,
 }
 
@@ -111,7 +109,7 @@ impl<'a> Emitted<'a> {
             };
         }
         let error = subject.profile.total_error();
-        Self { footprint, error, emissions, water, rows }
+        Self { footprint, error, rows }
     }
 }
 

@@ -18,12 +18,14 @@ use energy_prof::units::{Nanoseconds, Watts};
 use crate::exit;
 
 mod emissions;
+mod estimate;
 mod exports;
 mod simulate;
 mod sources;
 mod symbolize;
 
 pub(crate) use emissions::{EmissionsArguments, PlaceArguments};
+pub(crate) use estimate::{Counted, EstimateArguments};
 pub(crate) use exports::{DiffArguments, ExportArguments, FlamegraphArguments, PartArguments};
 pub(crate) use simulate::SimulateArguments;
 pub(crate) use sources::DoctorArguments;
@@ -83,6 +85,8 @@ pub(crate) enum Command {
     Export(ExportArguments),
     /// Turn a trace's energy into greenhouse gases and water, with factors anyone can check
     Emissions(EmissionsArguments),
+    /// Estimate the energy and emissions of hardware that was not measured, from tables
+    Estimate(EstimateArguments),
     /// Compare two traces, and tell change from noise
     Diff(DiffArguments),
     /// Find better names for the functions in a trace, with debug files of then or elsewhere

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use energy_prof::analyze::AnalyzeError;
 use energy_prof::emissions::UnknownPlace;
+use energy_prof::estimate::UnknownHardware;
 use energy_prof::export::ExportError;
 use energy_prof::probes::ProbeError;
 use energy_prof::profile::FindFunctionError;
@@ -78,7 +79,9 @@ impl Status {
                 _ => Self::READ,
             });
         }
-        let meant_otherwise = cause.is::<FindFunctionError>() || cause.is::<UnknownPlace>();
+        let meant_otherwise = cause.is::<FindFunctionError>()
+            || cause.is::<UnknownPlace>()
+            || cause.is::<UnknownHardware>();
         meant_otherwise.then_some(Self::USAGE)
     }
 

@@ -5,6 +5,7 @@ mod diff;
 mod doctor;
 mod document;
 mod emissions;
+mod estimate;
 mod export;
 mod flamegraph;
 mod manual;
@@ -28,6 +29,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Status> {
         Command::Flamegraph(arguments) => flamegraph::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Emissions(arguments) => emissions::run(&arguments, color),
+        Command::Estimate(arguments) => estimate::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Symbolize(arguments) => symbolize::run(&arguments),
         Command::Attribute(arguments) => attribute::run(&arguments),

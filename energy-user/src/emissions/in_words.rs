@@ -1,0 +1,156 @@
+//! The factors of a site and what they come to, in labelled sentences for people.
+
+use super::equivalents::{self, Equivalent};
+use super::{Footprint, Grid, Site, world};
+use crate::units::{GramsCo2e, scale};
+
+/// The label of equivalents.
+const AS_MUCH: &str = "as much as";
+
+/// A sentence with its label; without one it goes on under the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labelled {
+    /// In a word or two.
+    pub label: &'static str,
+    /// The sentence.
+    pub text: String,
+    /// Whether the reader must not miss it.
+    pub warning: bool,
+}
+
+impl Labelled {
+    fn plain(label: &'static str, text: String) -> Self {
+        Self { label, text, warning: false }
+    }
+
+    fn warning(label: &'static str, text: String) -> Self {
+        Self { label, text, warning: true }
+    }
+}
+
+/// The factors of a site, and what they make of an amount of energy that has this error.
+pub fn in_words(
+    site: &Site,
+    footprint: &Footprint,
+    error: Option<GramsCo2e>,
+    equivalents: bool,
+) -> Vec<Labelled> {
+    let mut lines = vec![Labelled::plain("site", site.name.clone()), facility(site, footprint)];
+    match &site.grid {
+        Some(grid) => lines.extend(of_grid(grid, footprint, error)),
+        None => lines.extend(of_the_world(footprint)),
+    }
+    lines.extend(water(site, footprint));
+    if equivalents {
+        lines.extend(as_much(site, footprint));
+    }
+    lines
+}
+
+fn facility(site: &Site, footprint: &Footprint) -> Labelled {
+    let it = scale::electricity(footprint.it);
+    let Some(pue) = &site.pue else {
+        let text = format!(
+            "{it} of IT equipment; no PUE is known for the site, so that nothing is added for its \
+             cooling and power supply (give one with --pue)"
+        );
+        return Labelled::plain("facility", text);
+    };
+    let facility = scale::electricity(footprint.facility);
+    let text = format!(
+        "{it} of IT equipment × PUE {} = {facility} of the facility ({})",
+        pue.value.get(),
+        pue.about()
+    );
+    Labelled::plain("facility", text)
+}
+
+fn of_grid(grid: &Grid, footprint: &Footprint, error: Option<GramsCo2e>) -> Vec<Labelled> {
+    let factor = format!("{} gCO2e/kWh ({})", grid.intensity.value.get(), grid.intensity.about());
+    let mut lines = vec![Labelled::plain("grid", factor)];
+    for other in &grid.others {
+        let text = format!("also {} gCO2e/kWh ({})", other.value.get(), other.about());
+        lines.push(Labelled::plain("", text));
+    }
+    let emissions = footprint.emissions.unwrap_or_default();
+    let (least, most) = footprint.range;
+    let range = if grid.others.is_empty() {
+        String::new()
+    } else {
+        format!("; {} … {} by other tables", scale::emissions(least), scale::emissions(most))
+    };
+    let error = error.map_or_else(String::new, |error| {
+        format!(" ±{} by the energy's error", scale::emissions(error))
+    });
+    let text = format!("{}{error}, location-based{range}", scale::emissions(emissions));
+    lines.push(Labelled::plain("emissions", text));
+    lines
+}
+
+fn of_the_world(footprint: &Footprint) -> Vec<Labelled> {
+    let world = world();
+    let (least, most) = footprint.range;
+    let range = format!(
+        "{} … {} in four fifths of {} countries ({:.0} … {:.0} gCO2e/kWh, of all electricity {:.0} in {}; \
+         {})",
+        scale::emissions(least),
+        scale::emissions(most),
+        world.countries,
+        world.low.get(),
+        world.high.get(),
+        world.mean.get(),
+        world.year,
+        world.source,
+    );
+    let how = "where it ran was not said, so no single figure is given: say it with --zone FR, \
+               --cloud aws/eu-west-3, --intensity 56 or --mix coal=10,wind=90";
+    vec![Labelled::plain("emissions", range), Labelled::warning("", how.to_owned())]
+}
+
+fn water(site: &Site, footprint: &Footprint) -> Vec<Labelled> {
+    let water = &footprint.water;
+    let on_site = match (water.on_site, &site.wue) {
+        (Some(litres), Some(wue)) => format!(
+            "on site {} at a WUE of {} L/kWh ({})",
+            scale::water(litres),
+            wue.value.get(),
+            wue.about()
+        ),
+        _ => "on site unknown: no WUE is known for the site (give one with --wue)".to_owned(),
+    };
+    let figure = site.grid.as_ref().and_then(|grid| grid.water.as_ref());
+    let off_site = match (water.off_site, figure) {
+        (Some(litres), Some(figure)) => {
+            let without = water.off_site_without_hydro.map_or_else(String::new, |litres| {
+                format!(", {} without what evaporates from reservoirs", scale::water(litres))
+            });
+            format!(
+                "off site {}{without}, at {:.2} L/kWh ({})",
+                scale::water(litres),
+                figure.value.get(),
+                figure.about()
+            )
+        }
+        _ => "off site unknown: the mix of the grid is not known".to_owned(),
+    };
+    vec![Labelled::plain("water", on_site), Labelled::plain("", off_site)]
+}
+
+/// What else emits as much as all of it.
+fn as_much(site: &Site, footprint: &Footprint) -> Vec<Labelled> {
+    let Some((emissions, grid)) = footprint.emissions.zip(site.grid.as_ref()) else {
+        return Vec::new();
+    };
+    let fitting = equivalents::fitting(emissions, grid.intensity.value);
+    let line = |(place, it): (usize, &Equivalent)| {
+        let year = it.year.map_or_else(String::new, |year| format!("{year}; "));
+        let text =
+            format!("{} × {} ({}; {year}{})", scale::count(it.count), it.label, it.unit, it.source);
+        Labelled::plain(if place == 0 { AS_MUCH } else { "" }, text)
+    };
+    if fitting.is_empty() {
+        let nothing = "nothing in the table: it is too little".to_owned();
+        return vec![Labelled::plain(AS_MUCH, nothing)];
+    }
+    fitting.iter().enumerate().map(line).collect()
+}
