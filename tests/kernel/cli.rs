@@ -287,3 +287,24 @@ fn doctor_says_that_recording_works_here() {
     let text = Outcome::of(energy_prof().arg("doctor")).succeeded().stdout;
     assert!(text.contains("\n`record` works here, with "), "{text}");
 }
+
+#[test]
+fn a_recording_keeps_where_it_was_made() {
+    let place = Place::new();
+    let france = ["--zone", "FR", "--pue", "1.5"];
+    let shown = Outcome::of(&mut place.record(&france, &["--", "true"])).succeeded().stderr;
+    assert!(shown.contains("CO2e in France: "), "{shown}");
+    let site = |options: &[&str]| {
+        let options = [&["--json"], options].concat();
+        let report = of_trace("emissions", &place.trace(), &options).succeeded().stdout;
+        json(&report)["site"].clone()
+    };
+    assert_eq!((&site(&[])["zone"], &site(&[])["pue"]["value"]), (&"FRA".into(), &1.5.into()));
+    let germany = site(&["--zone", "DE"]);
+    assert_eq!((&germany["zone"], &germany["pue"]), (&"DEU".into(), &Value::Null));
+    // Nothing is recorded for a place that no table has.
+    let nowhere = Place::new();
+    let asked = ["--zone", "Atlantis"];
+    Outcome::of(&mut nowhere.record(&asked, &["--", "true"])).refused(2, &["\"Atlantis\""]);
+    assert!(!nowhere.trace().exists());
+}

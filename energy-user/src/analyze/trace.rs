@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Recording;
+use crate::emissions::SiteOptions;
 use crate::model::{
     EnergySample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
 };
@@ -81,6 +82,7 @@ fn facts(session: &Session, ending: String, complete: bool) -> Facts {
             Target::Command { argv, pid } => Targets::Command { argv: argv.clone(), pid: *pid },
         },
         recorder_tgid: session.recorder_tgid,
+        site: SiteOptions::of_texts(|name| session.options.get(name).map(String::as_str)),
         ending,
         complete,
         exit_code: session.exit_code,

@@ -1,5 +1,6 @@
 //! A mix of ways to generate electricity, and what a kilowatt-hour of it emits and consumes.
 
+use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -55,6 +56,15 @@ impl FromStr for GenerationMix {
             return Err(ParseMixError::NotWhole(whole));
         }
         Ok(mix)
+    }
+}
+
+impl fmt::Display for GenerationMix {
+    /// As it is parsed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = CATEGORIES.into_iter().zip(self.0).filter(|(_, percent)| *percent > 0.0);
+        let parts: Vec<String> = parts.map(|(name, percent)| format!("{name}={percent}")).collect();
+        f.write_str(&parts.join(","))
     }
 }
 
@@ -133,6 +143,7 @@ mod tests {
     fn a_mix_emits_the_mean_of_its_parts() {
         let mix: GenerationMix = "coal=10,gas=20,wind=70".parse().unwrap();
         let found = mix.intensity().unwrap().value.get();
+        assert_eq!(mix.to_string().parse(), Ok(mix));
         // 0.1 × 820 + 0.2 × 490 + 0.7 × 11.
         assert!((found - 187.7).abs() < 1e-9, "{found}");
     }

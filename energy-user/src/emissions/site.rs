@@ -31,6 +31,40 @@ pub struct SiteOptions {
     pub wue: Option<WaterIntensity>,
 }
 
+impl SiteOptions {
+    /// Names of options that say where a machine stands, as on the command line and in traces.
+    pub const NAMES: [&str; 6] = ["zone", "cloud", "intensity", "mix", "pue", "wue"];
+
+    /// From options as text, by these names. What makes no sense is left out.
+    pub fn of_texts<'a>(text: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let number = |name: &str| text(name).and_then(|text| text.parse::<f64>().ok());
+        let owned = |name: &str| text(name).map(str::to_owned);
+        let place = (owned("zone").map(Place::Zone))
+            .or_else(|| owned("cloud").map(Place::Cloud))
+            .or_else(|| number("intensity").and_then(CarbonIntensity::new).map(Place::Intensity))
+            .or_else(|| text("mix").and_then(|mix| mix.parse().ok()).map(Place::Mix));
+        Self {
+            place,
+            pue: number("pue").and_then(Pue::new),
+            wue: number("wue").and_then(WaterIntensity::new),
+        }
+    }
+
+    /// These, and what they do not say from others: a recording's own. Another place has its own PUE
+    /// and WUE.
+    #[must_use]
+    pub fn or(self, others: &Self) -> Self {
+        if self.place.is_some() {
+            return self;
+        }
+        Self {
+            place: others.place.clone(),
+            pue: self.pue.or(others.pue),
+            wue: self.wue.or(others.wue),
+        }
+    }
+}
+
 /// The factors of a site.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Site {

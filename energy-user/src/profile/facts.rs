@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::emissions::SiteOptions;
 use crate::model::{DomainId, Losses, Provenance};
 use crate::units::{Nanoseconds, Watts};
 
@@ -30,6 +31,8 @@ pub struct Facts {
     pub targets: Targets,
     /// The profiler's own process.
     pub recorder_tgid: u32,
+    /// Where the machine stands, as far as that was said when recording.
+    pub site: SiteOptions,
     /// How the recording ended, in words.
     pub ending: String,
     /// Whether the recording was brought to its end, in whatever way.

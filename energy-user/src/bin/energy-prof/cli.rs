@@ -169,6 +169,8 @@ pub(crate) struct RecordArguments {
     pub(crate) target: TargetArguments,
     #[command(flatten)]
     pub(crate) measure: MeasureArguments,
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
     /// Stop after this long, e.g. 30s or 5m
     #[arg(short, long, value_name = "TIME", allow_negative_numbers = true, value_parser = positive_time,
         help_heading = "Measuring")]

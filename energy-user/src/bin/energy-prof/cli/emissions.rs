@@ -41,6 +41,19 @@ impl PlaceArguments {
             .or_else(|| self.mix.map(Place::Mix));
         SiteOptions { place, pue: self.pue, wue: self.wue }
     }
+
+    /// The options that were given, as text by the names of [`SiteOptions::NAMES`].
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let texts = [
+            self.zone.clone(),
+            self.cloud.clone(),
+            self.intensity.map(|it| it.get().to_string()),
+            self.mix.map(|it| it.to_string()),
+            self.pue.map(|it| it.get().to_string()),
+            self.wue.map(|it| it.get().to_string()),
+        ];
+        SiteOptions::NAMES.into_iter().zip(texts).filter_map(|(name, text)| Some((name, text?)))
+    }
 }
 
 #[derive(Debug, Args)]

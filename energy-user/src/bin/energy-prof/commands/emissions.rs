@@ -3,7 +3,7 @@
 use std::io::stdout;
 
 use energy_prof::analyze::{AnalyzeOptions, CallTreeOptions, profile_and_call_tree};
-use energy_prof::emissions::Site;
+use energy_prof::emissions::{Footprint, Site, SiteOptions};
 use energy_prof::profile::{CodeViewOptions, GroupBy, Profile, Scope, ThreadFilter, ViewOptions};
 use energy_prof::report::{
     EmissionsSubject, EmittingRows, ReportOptions, emissions_json, emissions_text,
@@ -69,8 +69,23 @@ pub(crate) fn run(arguments: &EmissionsArguments, color: Color) -> anyhow::Resul
     Ok(Status::SUCCESS)
 }
 
+/// What a recording emitted at its own site, for its summary.
+pub(super) fn in_one_line(profile: &Profile) -> anyhow::Result<String> {
+    let site = site_at(profile, &profile.facts.site)?;
+    let footprint = Footprint::of(profile.total().measured, &site);
+    let emissions = footprint.emissions.map(scale::emissions).unwrap_or_default();
+    Ok(format!(
+        "{:<12} {emissions} in {}: `energy-prof emissions` tells more",
+        "emissions", site.name
+    ))
+}
+
 /// The site, with the factors of the year of the recording, or where that is not known the newest.
 pub(super) fn site_of(profile: &Profile, place: &PlaceArguments) -> anyhow::Result<Site> {
+    site_at(profile, &place.options().or(&profile.facts.site))
+}
+
+fn site_at(profile: &Profile, options: &SiteOptions) -> anyhow::Result<Site> {
     let year = scale::year(profile.span.start_utc).unwrap_or(u16::MAX);
-    Ok(Site::of(&place.options(), year)?)
+    Ok(Site::of(options, year)?)
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use energy_prof::analyze::AnalyzeOptions;
+use energy_prof::emissions::Site;
 use energy_prof::probes::{Account, CallGraph};
 use energy_prof::record::{
     Progress, RecordError, RecordOptions, Recording, TargetChoice, jit_environment, record,
@@ -15,6 +16,7 @@ use energy_prof::sources::SourceChoice;
 use energy_prof::trace::{Existing, Owner};
 use energy_prof::units::Watts;
 
+use super::emissions;
 use super::report::profile_of;
 use crate::cli::{self, Color, MeasureArguments, RecordArguments, TargetArguments};
 use crate::exit::Status;
@@ -27,6 +29,8 @@ pub(crate) fn run(arguments: &RecordArguments, color: Color) -> anyhow::Result<S
         terminal::say(&format!("energy-prof: {}\n", cli::FORMS));
         return Ok(Status::USAGE);
     };
+    // Told now, and not when all is recorded.
+    Site::of(&arguments.place.options(), u16::MAX)?;
     let account = Account::behind_sudo();
     let options = RecordOptions {
         target,
@@ -136,6 +140,9 @@ fn given(arguments: &RecordArguments) -> BTreeMap<String, String> {
     if arguments.jit {
         note("jit", "true".to_owned());
     }
+    for (name, text) in arguments.place.texts() {
+        note(name, text);
+    }
     given
 }
 
@@ -162,6 +169,9 @@ fn summarise(output: &Path, recording: &Recording, color: Color) -> anyhow::Resu
     let profile = profile_of(output, &AnalyzeOptions::default())?;
     let color = terminal::colours(color, &std::io::stderr());
     terminal::say(&report::summary(&profile, color, terminal::width()));
+    if profile.facts.site.place.is_some() {
+        terminal::say(&format!("{}\n", emissions::in_one_line(&profile)?));
+    }
     let path = output.display();
     let more = if output == Path::new("energy.trace") { String::new() } else { format!(" {path}") };
     let size = report::bytes(recording.size.bytes);
