@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use energy_prof::analyze::{AnalyzeOptions, Recording, analyze, attribute};
+use energy_prof::emissions::{Place, Site, SiteOptions};
 use energy_prof::export::{
     DifferentialFlamegraph, Direction, ExportError, Exporter, Flamegraph, Folded, Format, Subject,
     Timeline, Unit,
@@ -12,7 +13,7 @@ use energy_prof::model::Provenance;
 use energy_prof::profile::{
     CallTree, CodeUnit, Diff, GroupBy, MergedTree, NodeKind, Profile, Yardstick,
 };
-use energy_prof::units::CarbonIntensity;
+use energy_prof::units::{CarbonIntensity, Pue, WaterIntensity};
 
 use crate::support::call_tree::{compilers, frame, library, tree};
 use crate::support::in_memory::{InMemory, build};
@@ -24,6 +25,7 @@ struct Exported {
     build_ids: BTreeMap<String, String>,
     tree: CallTree,
     timeline: Timeline,
+    site: Site,
 }
 
 impl Exported {
@@ -40,7 +42,13 @@ impl Exported {
         })
         .unwrap();
         let build_ids = [("/usr/lib/gcc/cc1".to_owned(), "c0ffee".to_owned())].into();
-        Self { profile, build_ids, tree, timeline }
+        let france = SiteOptions {
+            place: Some(Place::Zone("FR".to_owned())),
+            pue: Pue::new(1.5),
+            wue: WaterIntensity::new(2.0),
+        };
+        let site = Site::of(&france, 2026).unwrap();
+        Self { profile, build_ids, tree, timeline, site }
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -49,6 +57,7 @@ impl Exported {
             tree: &self.tree,
             timeline: &self.timeline,
             build_ids: &self.build_ids,
+            site: &self.site,
         }
     }
 
@@ -375,4 +384,45 @@ fn a_run_of_unknown_code_is_one_frame() {
     let depths: Vec<usize> =
         pprof(&exported).messages(2).iter().map(|sample| sample.numbers(1).len()).collect();
     assert_eq!(depths, [1, 1, 1, 1]);
+}
+
+#[test]
+fn a_row_for_codecarbon_is_reckoned_as_codecarbon_does() {
+    let table = exported().text(&*Format::CodeCarbon.exporter());
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let names = reader.headers().unwrap().clone();
+    let row = reader.records().next().unwrap().unwrap();
+    assert_eq!((names.len(), row.len()), (38, 38));
+    let cell = |name: &str| &row[names.iter().position(|column| column == name).unwrap()];
+    let number = |name: &str| cell(name).parse::<f64>().unwrap();
+    let close = |found: f64, expected: f64| (found / expected - 1.0).abs() < 1e-12;
+    // All energies hold the PUE; the sum is theirs.
+    let parts = number("cpu_energy") + number("gpu_energy") + number("ram_energy");
+    assert!(close(number("energy_consumed"), parts) && parts > 0.0);
+    assert!(close(number("emissions"), number("energy_consumed") * 41.79 / 1000.0));
+    assert!(close(number("emissions_rate"), number("emissions") / number("duration")));
+    assert!(close(number("water_consumed"), number("energy_consumed") * 2.0));
+    assert_eq!((cell("country_iso_code"), cell("pue"), cell("on_cloud")), ("FRA", "1.5", "N"));
+    assert_eq!(table, exported().text(&*Format::CodeCarbon.exporter()), "with the same run_id");
+}
+
+#[test]
+fn a_model_card_has_grams() {
+    let card = exported().text(&*Format::HuggingFace.exporter());
+    let emissions = card.lines().find_map(|line| line.strip_prefix("  emissions: ")).unwrap();
+    let table = exported().text(&*Format::CodeCarbon.exporter());
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let kilograms: f64 = reader.records().next().unwrap().unwrap()[5].parse().unwrap();
+    assert!((emissions.parse::<f64>().unwrap() / kilograms - 1000.0).abs() < 1e-9);
+    assert!(card.contains("  geographical_location: \"France\"\n"), "{card}");
+}
+
+#[test]
+fn emissions_need_a_place() {
+    let mut exported = exported();
+    exported.site = Site::of(&SiteOptions::default(), 2026).unwrap();
+    for format in [Format::CodeCarbon, Format::HuggingFace] {
+        let error = format.exporter().write(&exported.subject(), &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("--zone FR"), "{error}");
+    }
 }

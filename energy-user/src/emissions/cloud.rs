@@ -26,7 +26,13 @@ pub(super) fn cloud_site(asked: &str, year: u16) -> Result<Site, UnknownPlace> {
     let zone = row.em_zone.as_deref().unwrap_or(&row.iso3);
     // A zone that no table has is that of its country.
     let around = grid_of(zone, year).or_else(|_| grid_of(&row.iso3, year))?;
-    Ok(Site { grid: Some(grid(row, around)), pue: pue(row), wue: wue(row), name: name(row) })
+    Ok(Site {
+        name: name(row),
+        cloud: Some((row.provider.clone(), row.region.clone())),
+        grid: Some(grid(row, around)),
+        pue: pue(row),
+        wue: wue(row),
+    })
 }
 
 /// All regions of a provider.

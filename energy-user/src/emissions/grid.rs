@@ -20,6 +20,8 @@ pub struct Grid {
     pub name: String,
     /// The code it is found by.
     pub code: String,
+    /// The country it is in, where that is known.
+    pub country: Option<Country>,
     /// What a kilowatt-hour emits.
     pub intensity: Figure<CarbonIntensity>,
     /// What other tables say: a yearly mean is no more certain than they agree.
@@ -28,6 +30,15 @@ pub struct Grid {
     pub water: Option<Figure<WaterIntensity>>,
     /// The same without what evaporates from reservoirs, where that can be told apart.
     pub water_without_hydro: Option<Figure<WaterIntensity>>,
+}
+
+/// A country.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Country {
+    /// Its name.
+    pub name: String,
+    /// Its ISO 3166 code of three letters.
+    pub iso3: String,
 }
 
 impl Grid {
@@ -61,11 +72,12 @@ pub fn grid_of(zone: &str, year: u16) -> Result<Grid, UnknownPlace> {
     let Some((name, code, intensity)) = found.next() else {
         return Err(UnknownPlace::new("zone", asked, names()));
     };
-    let (water, water_without_hydro) =
-        national_water(country.map_or_else(|| country_of(region, zone, year), Some));
+    let country = country.map_or_else(|| country_of(region, zone, year), Some);
+    let (water, water_without_hydro) = national_water(country);
     Ok(Grid {
         name,
         code,
+        country: country.map(|row| Country { name: row.country.clone(), iso3: row.iso3.clone() }),
         intensity,
         others: found.map(|(_, _, figure)| figure).collect(),
         water,

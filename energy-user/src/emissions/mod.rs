@@ -24,7 +24,7 @@ pub use citation::{Citation, cite};
 pub use cloud::sites_of_provider;
 pub use figure::Figure;
 pub use footprint::{Footprint, Water};
-pub use grid::{Grid, countries, grid_of};
+pub use grid::{Country, Grid, countries, grid_of};
 pub use in_words::{Labelled, in_words};
 pub use json::{EquivalentJson, FootprintJson, SiteJson};
 pub use mix::{GenerationMix, ParseMixError};

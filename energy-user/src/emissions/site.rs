@@ -70,6 +70,8 @@ impl SiteOptions {
 pub struct Site {
     /// What it is called.
     pub name: String,
+    /// The cloud's provider and region, where it is one's.
+    pub cloud: Option<(String, String)>,
     /// Its grid; `None` where the place is not known.
     pub grid: Option<Grid>,
     /// Energy of the facility per energy of its IT equipment; `None` where it is not known, and nothing
@@ -84,6 +86,7 @@ impl Site {
     pub fn of(options: &SiteOptions, year: u16) -> Result<Self, UnknownPlace> {
         let bare = |grid: Option<Grid>| Self {
             name: grid.as_ref().map_or_else(|| "unknown".to_owned(), |grid| grid.name.clone()),
+            cloud: None,
             grid,
             pue: None,
             wue: None,
@@ -120,6 +123,7 @@ fn given_grid(name: &str, intensity: Figure<CarbonIntensity>, water: Option<Wate
     Grid {
         name: name.to_owned(),
         code: String::new(),
+        country: None,
         intensity,
         others: Vec::new(),
         water,

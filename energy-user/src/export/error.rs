@@ -16,9 +16,9 @@ pub enum ExportError {
     /// The two profiles have nothing to compare.
     #[error("cannot compare the profiles: no energy was charged to any thread in {0}")]
     NothingToCompare(&'static str),
-    /// Emissions were asked for, and what a kilowatt-hour emits is not known.
+    /// Emissions are wanted, and what a kilowatt-hour emits is not known.
     #[error(
-        "cannot draw emissions: where the machine stands was not said; say it with --zone FR, \
+        "cannot tell emissions: where the machine stands was not said; say it with --zone FR, \
          --cloud aws/eu-west-3, --intensity 56 or --mix coal=10,wind=90"
     )]
     NoIntensity,

@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::{Csv, Exporter, Firefox, Flamegraph, Folded, Pprof, Speedscope};
+use super::{
+    CodeCarbon, Csv, Exporter, Firefox, Flamegraph, Folded, HuggingFace, Pprof, Speedscope,
+};
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,12 +25,24 @@ pub enum Format {
     Firefox,
     /// Energy over time as a table, see [`Csv`].
     Csv,
+    /// A row of CodeCarbon's table of runs, see [`CodeCarbon`].
+    CodeCarbon,
+    /// Emissions in a model card of Hugging Face, see [`HuggingFace`].
+    HuggingFace,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 6] =
-        [Self::Pprof, Self::Firefox, Self::Speedscope, Self::Folded, Self::Flamegraph, Self::Csv];
+    pub const ALL: [Self; 8] = [
+        Self::Pprof,
+        Self::Firefox,
+        Self::Speedscope,
+        Self::Folded,
+        Self::Flamegraph,
+        Self::Csv,
+        Self::CodeCarbon,
+        Self::HuggingFace,
+    ];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
@@ -39,6 +53,8 @@ impl Format {
             Self::Pprof => "pprof",
             Self::Firefox => "firefox",
             Self::Csv => "csv",
+            Self::CodeCarbon => "codecarbon",
+            Self::HuggingFace => "huggingface",
         }
     }
 
@@ -51,6 +67,8 @@ impl Format {
             Self::Pprof => &[".pb.gz", ".pprof"],
             Self::Firefox => &[".firefox.json", ".json.gz", ".json"],
             Self::Csv => &[".csv"],
+            Self::CodeCarbon => &["emissions.csv"],
+            Self::HuggingFace => &["readme.md"],
         }
     }
 
@@ -61,7 +79,7 @@ impl Format {
 
     /// Whether it is of nothing but stacks, so that a trace without any cannot be written in it.
     pub const fn needs_stacks(self) -> bool {
-        !matches!(self, Self::Firefox | Self::Csv)
+        !matches!(self, Self::Firefox | Self::Csv | Self::CodeCarbon | Self::HuggingFace)
     }
 
     /// What opens it, for people.
@@ -72,6 +90,8 @@ impl Format {
             Self::Speedscope => "open it at https://www.speedscope.app or with `speedscope FILE`",
             Self::Pprof => "open it with `go tool pprof -http=: FILE`",
             Self::Firefox => "open it at https://profiler.firefox.com; nothing is uploaded",
+            Self::CodeCarbon => "CodeCarbon's dashboard reads it; energies in it hold the PUE",
+            Self::HuggingFace => "emissions in it are in grams",
             Self::Csv => "one row for each window and domain, then for each window and process",
         }
     }
@@ -95,6 +115,8 @@ impl Format {
             Self::Pprof => Box::new(Pprof),
             Self::Firefox => Box::new(Firefox),
             Self::Csv => Box::new(Csv),
+            Self::CodeCarbon => Box::new(CodeCarbon),
+            Self::HuggingFace => Box::new(HuggingFace::default()),
         }
     }
 }
@@ -133,13 +155,13 @@ mod tests {
         for format in Format::ALL {
             assert_eq!(format.name().parse(), Ok(format));
             for ending in format.endings() {
-                let file = format!("a.build{ending}");
+                let file = format!("a.build.{}", ending.trim_start_matches('.'));
                 assert_eq!(Format::of_path(Path::new(&file)), Some(format), "{file}");
             }
         }
         assert_eq!(Format::of_path(Path::new("out/BUILD.SVG")), Some(Format::Flamegraph));
         assert_eq!(Format::of_path(Path::new("build")), None);
         let message = "gif".parse::<Format>().unwrap_err().to_string();
-        assert!(message.contains("choose pprof, firefox, speedscope, folded, flamegraph, csv"));
+        assert!(message.contains("choose pprof, firefox, speedscope, folded, flamegraph, csv, "));
     }
 }

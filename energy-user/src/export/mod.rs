@@ -8,6 +8,7 @@
 //!
 //! A new format is a file with an [`Exporter`] and a line in [`Format`].
 
+mod codecarbon;
 mod comparison;
 mod csv;
 mod differential;
@@ -17,6 +18,7 @@ mod flamegraph;
 mod folded;
 mod format;
 mod headline;
+mod huggingface;
 mod pprof;
 mod speedscope;
 mod stacks;
@@ -26,6 +28,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 pub use self::csv::Csv;
+pub use codecarbon::CodeCarbon;
 pub use comparison::comparison;
 pub use differential::DifferentialFlamegraph;
 pub use error::ExportError;
@@ -33,10 +36,12 @@ pub use firefox::Firefox;
 pub use flamegraph::{Direction, Flamegraph, Unit};
 pub use folded::Folded;
 pub use format::{Format, ParseFormatError};
+pub use huggingface::HuggingFace;
 pub use pprof::Pprof;
 pub use speedscope::Speedscope;
 pub use timeline::{ProcessTrack, Timeline};
 
+use crate::emissions::Site;
 use crate::profile::{CallTree, Profile};
 
 /// What is exported. A format takes of it what it can hold.
@@ -50,6 +55,8 @@ pub struct Subject<'a> {
     pub timeline: &'a Timeline,
     /// The build ids of objects by their paths, as far as known.
     pub build_ids: &'a BTreeMap<String, String>,
+    /// Where the machine stands; with a grid only where that was said.
+    pub site: &'a Site,
 }
 
 /// A format another tool reads.

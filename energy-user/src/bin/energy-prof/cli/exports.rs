@@ -58,12 +58,15 @@ pub(crate) struct ExportArguments {
     /// The trace
     #[arg(default_value = "energy.trace")]
     pub(crate) trace: PathBuf,
-    /// pprof, firefox, speedscope, folded, flamegraph or csv; otherwise by the file's name
+    /// pprof, firefox, speedscope, folded, flamegraph, csv, codecarbon or huggingface; otherwise by
+    /// the file's name
     #[arg(short, long, value_parser = one_of::<Format>)]
     pub(crate) format: Option<Format>,
     /// Where it goes, e.g. energy.pb.gz; otherwise, and for -, stdout
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
     #[command(flatten)]
     pub(crate) part: PartArguments,
 }

@@ -3,10 +3,11 @@
 use std::io::{IsTerminal, stdout};
 use std::path::Path;
 
-use anyhow::anyhow;
-use energy_prof::export::Format;
+use anyhow::{Context, anyhow};
+use energy_prof::export::{Exporter, Format, HuggingFace};
 
 use super::document;
+use super::emissions::site_of;
 use super::profiled::{Profiled, StacksAre};
 use crate::cli::ExportArguments;
 use crate::exit::Status;
@@ -29,11 +30,23 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<Status> {
     }
     let stacks = if format.needs_stacks() { StacksAre::Needed } else { StacksAre::Welcome };
     let profiled = Profiled::read_whole(&arguments.trace, &arguments.part, stacks)?;
-    document::write_to(output, |out| Ok(format.exporter().write(&profiled.subject(), out)?))?;
+    let site = site_of(&profiled.profile, &arguments.place)?;
+    let exporter = exporter(format, output)?;
+    document::write_to(output, |out| Ok(exporter.write(&profiled.subject(&site), out)?))?;
     if !to_stdout {
         eprintln!("wrote {}: {}", output.display(), format.opens_with());
     }
     Ok(Status::SUCCESS)
+}
+
+/// What writes the format; a model card that is there is not replaced but added to.
+fn exporter(format: Format, output: &Path) -> anyhow::Result<Box<dyn Exporter>> {
+    if format != Format::HuggingFace || !output.is_file() {
+        return Ok(format.exporter());
+    }
+    let card = std::fs::read_to_string(output)
+        .with_context(|| format!("cannot read the model card {}", output.display()))?;
+    Ok(Box::new(HuggingFace::into_card(card)))
 }
 
 /// Wrong usage that only the command can see.

@@ -17,7 +17,9 @@ pub(crate) fn run(arguments: &FlamegraphArguments) -> anyhow::Result<Status> {
         intensity: site.grid.as_ref().map(|grid| grid.intensity.value * site.pue()),
         direction: direction(arguments.inverted),
     };
-    document::write_to(&arguments.output, |out| Ok(flamegraph.write(&profiled.subject(), out)?))?;
+    document::write_to(&arguments.output, |out| {
+        Ok(flamegraph.write(&profiled.subject(&site), out)?)
+    })?;
     if let Some(sentence) = missing_callers(&profiled.tree, &profiled.profile.facts) {
         eprintln!("energy-prof: {sentence}");
     }

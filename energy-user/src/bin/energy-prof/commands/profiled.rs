@@ -7,6 +7,7 @@ use energy_prof::analyze::{
     AnalyzeError, AnalyzeOptions, CallTreeOptions, Recording, analyze, attribute,
     profile_and_call_tree,
 };
+use energy_prof::emissions::Site;
 use energy_prof::export::{Subject, Timeline};
 use energy_prof::profile::{CallTree, Profile, Roots, Scope, ThreadFilter};
 use energy_prof::trace::TraceReader;
@@ -90,8 +91,9 @@ impl Profiled {
         Ok(Self { timeline, build_ids: build_ids(&trace)?, ..read })
     }
 
-    pub(super) fn subject(&self) -> Subject<'_> {
+    pub(super) fn subject<'a>(&'a self, site: &'a Site) -> Subject<'a> {
         Subject {
+            site,
             profile: &self.profile,
             tree: &self.tree,
             timeline: &self.timeline,
