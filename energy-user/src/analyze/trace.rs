@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Recording;
 use crate::model::{
-    EnergySample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
+    EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
 };
 use crate::profile::{BpfFacts, Facts, SourceFacts, Targets};
 use crate::trace::{Ending, Session, Target, TraceError, TraceReader};
@@ -30,6 +30,10 @@ impl Recording for TraceReader {
 
     fn energy(&self) -> Result<Vec<EnergySample>, TraceError> {
         self.energy()
+    }
+
+    fn gpu(&self) -> Result<Vec<GpuSample>, TraceError> {
+        self.gpu()
     }
 
     fn threads(&self) -> Result<BTreeMap<ThreadId, ThreadInfo>, TraceError> {
@@ -85,6 +89,7 @@ fn facts(session: &Session, ending: String, complete: bool) -> Facts {
         complete,
         exit_code: session.exit_code,
         losses: session.losses,
+        discrete_cards: session.discrete_cards.clone(),
         findings: Vec::new(),
         bpf: session
             .bpf

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use super::facts::Facts;
 use super::sums::ThreadSums;
 use super::uncertainty::{ErrorSum, StandardError};
-use crate::attribution::{AttributedWindow, Baseline, Baselines, IdlePolicy, ModelKind};
+use crate::attribution::{AttributedWindow, Baseline, Baselines, IdlePolicy, ModelKind, Nobodys};
 use crate::model::{
-    DomainId, Ledger, Provenance, Residency, ThreadId, ThreadInfo, Window, disjoint_cover,
+    DomainId, Ledger, Provenance, Residency, ThreadId, ThreadInfo, Window, disjoint_cover_with,
 };
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
 
@@ -63,6 +63,8 @@ pub struct Span {
 pub struct DomainAccount {
     /// Where it went.
     pub ledger: Ledger,
+    /// What of the ledger's unattributed energy is a graphics card's, by the reason.
+    pub nobodys: Nobodys,
     /// The weakest kind of figure among its samples.
     pub provenance: Option<Provenance>,
     /// Which source gave it.
@@ -193,6 +195,7 @@ impl ProfileBuilder {
             let account = self.profile.domains.entry(divided.domain).or_default();
             let Some(ledger) = divided.ledger else { continue };
             account.ledger += ledger;
+            account.nobodys += divided.nobodys;
             account.known += 1;
             account.covered += attributed.window.length();
             account.provenance = account.provenance.max(Some(divided.provenance));
@@ -234,7 +237,7 @@ impl ProfileBuilder {
             .filter(|(_, account)| account.known > 0)
             .map(|(domain, _)| *domain)
             .collect();
-        let cover = disjoint_cover(&measured);
+        let cover = disjoint_cover_with(&measured, &self.profile.facts.discrete_cards);
         let windows = self.profile.span.windows;
         for (domain, account) in &mut self.profile.domains {
             account.baseline = baselines.of(*domain);
