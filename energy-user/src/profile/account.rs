@@ -8,7 +8,7 @@ use super::sums::ThreadSums;
 use super::uncertainty::{ErrorSum, StandardError};
 use crate::attribution::{AttributedWindow, Baseline, Baselines, IdlePolicy, ModelKind, Nobodys};
 use crate::model::{
-    DomainId, Ledger, Provenance, Residency, ThreadId, ThreadInfo, Window, disjoint_cover_with,
+    Domain, DomainId, Ledger, Provenance, Residency, ThreadId, ThreadInfo, Window, disjoint_cover_with,
 };
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
 
@@ -112,9 +112,10 @@ pub struct Charge {
 }
 
 impl ThreadAccount {
-    /// Whether it ran in the windows looked at.
-    pub fn ran(&self) -> bool {
+    /// Whether it ran in the windows looked at, or a graphics card worked for it.
+    pub fn took_part(&self) -> bool {
         self.oncpu > Nanoseconds::ZERO
+            || self.charges.values().any(|charge| charge.energy > Microjoules::ZERO)
     }
 }
 
@@ -122,6 +123,13 @@ impl Profile {
     /// The domains that make up the total: they overlap nowhere.
     pub fn total_domains(&self) -> impl Iterator<Item = (DomainId, &DomainAccount)> {
         self.domains.iter().filter(|(_, account)| account.in_total).map(|(id, a)| (*id, a))
+    }
+
+    /// What graphics cards of the total come to in `by_domain`; `None` where the total has none.
+    pub fn on_cards(&self, by_domain: &BTreeMap<DomainId, Microjoules>) -> Option<Microjoules> {
+        let mut cards = self.total_domains().filter(|(id, _)| id.domain == Domain::Gpu).peekable();
+        cards.peek()?;
+        Some(cards.filter_map(|(id, _)| by_domain.get(&id).copied()).sum())
     }
 
     /// The ledger of the whole, over [`Self::total_domains`].

@@ -12,8 +12,8 @@ use super::call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, Moment, Node
 use super::name;
 use super::process::{ProcessKey, Processes};
 use super::uncertainty::{ErrorSum, StandardError};
-use crate::attribution::{AttributedWindow, StackCharge, StackDivider, ThreadCharge};
-use crate::model::{DomainId, Frame, Stack, StackId, StackSample, ThreadId, ThreadInfo};
+use crate::attribution::{AttributedDomain, AttributedWindow, StackCharge, StackDivider, ThreadCharge};
+use crate::model::{AttributedSample, DomainId, Frame, Stack, StackId, StackSample, ThreadId, ThreadInfo};
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds};
 
 /// What stands between the root and the stacks.
@@ -63,6 +63,7 @@ impl CallTreeBuilder {
         chosen: impl Fn(ThreadId) -> bool,
     ) {
         self.gather_charges(attributed, &chosen);
+        self.add_cards(attributed, &chosen);
         if !samples.is_sorted_by_key(|sample| sample.thread) {
             samples.sort_by_key(|sample| sample.thread);
         }
@@ -102,14 +103,33 @@ impl CallTreeBuilder {
         Ok(growing.grow(self.used, profile, roots, &paths))
     }
 
-    /// What each chosen thread is charged with over the domains, ascending by thread.
+    /// Adds what graphics cards used for the chosen threads: no sample of a CPU tells where.
+    fn add_cards(&mut self, attributed: &AttributedWindow, chosen: &impl Fn(ThreadId) -> bool) {
+        for domain in attributed.domains.iter().filter(|d| self.cover.contains(&d.domain)) {
+            if domain.domain.domain.is_fed_by_cpus() {
+                continue;
+            }
+            let of_all: Microjoules = domain.samples.iter().map(|sample| sample.error).sum();
+            for sample in domain.samples.iter().filter(|sample| chosen(sample.thread)) {
+                let mut error = ErrorSum::default();
+                error.add(sample.error, of_all, domain.provenance);
+                self.used.add_card(sample, error);
+            }
+        }
+    }
+
+    /// What each chosen thread is charged with over the domains that CPUs feed, ascending by thread.
     fn gather_charges(
         &mut self,
         attributed: &AttributedWindow,
         chosen: &impl Fn(ThreadId) -> bool,
     ) {
         self.charges.clear();
-        for domain in attributed.domains.iter().filter(|d| self.cover.contains(&d.domain)) {
+        let cover = &self.cover;
+        let fed_by_cpus = |domain: &&AttributedDomain| {
+            domain.domain.domain.is_fed_by_cpus() && cover.contains(&domain.domain)
+        };
+        for domain in attributed.domains.iter().filter(fed_by_cpus) {
             let of_all: Microjoules = domain.samples.iter().map(|sample| sample.error).sum();
             for sample in domain.samples.iter().filter(|sample| chosen(sample.thread)) {
                 let mut error = ErrorSum::default();
@@ -133,6 +153,17 @@ impl CallTreeBuilder {
     }
 }
 
+/// Where a thread used energy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Place {
+    /// No sample is near.
+    Unsampled,
+    /// At a stack.
+    Stack(StackId),
+    /// On graphics cards.
+    Cards,
+}
+
 /// What threads used at stacks, with numbers for names.
 #[derive(Debug, Default)]
 struct StackUse {
@@ -149,7 +180,7 @@ struct StackUse {
 /// What one thread used.
 #[derive(Debug, Default)]
 struct ThreadUse {
-    places: FxHashMap<Option<StackId>, usize>,
+    places: FxHashMap<Place, usize>,
     entries: Vec<Entry>,
 }
 
@@ -159,7 +190,7 @@ struct Entry {
     /// Of all threads' entries, the how manieth it is.
     number: usize,
     thread: ThreadId,
-    stack: Option<StackId>,
+    place: Place,
     energy: Microjoules,
     oncpu: Nanoseconds,
     samples: u64,
@@ -184,7 +215,8 @@ impl StackUse {
         for charges in self.waiting.chunk_by(|a, b| a.thread == b.thread) {
             let thread = self.threads.entry(charges[0].thread).or_default();
             for charge in charges {
-                let entry = thread.entry(charge, &mut self.count);
+                let place = charge.stack.map_or(Place::Unsampled, Place::Stack);
+                let entry = thread.entry(charge.thread, place, &mut self.count);
                 entry.add(charge);
                 if let Some(times) = &mut self.times {
                     let StackCharge { window, energy, oncpu, .. } = *charge;
@@ -195,22 +227,37 @@ impl StackUse {
         self.waiting.clear();
     }
 
+    /// Adds what a graphics card used for a thread in a window.
+    fn add_card(&mut self, charge: &AttributedSample, error: ErrorSum) {
+        let AttributedSample { window, thread, energy, .. } = *charge;
+        let entry = self.threads.entry(thread).or_default();
+        let entry = entry.entry(thread, Place::Cards, &mut self.count);
+        entry.energy += energy;
+        entry.error.extend(error);
+        if let Some(times) = &mut self.times {
+            times.push(Moment { window, share: entry.number, energy, oncpu: Nanoseconds::ZERO });
+        }
+    }
+
     /// The stacks that occur.
     fn stacks(&self) -> HashSet<StackId> {
         let entries = self.threads.values().flat_map(|thread| &thread.entries);
-        entries.filter_map(|entry| entry.stack).collect()
+        let stack = |entry: &Entry| match entry.place {
+            Place::Stack(stack) => Some(stack),
+            Place::Unsampled | Place::Cards => None,
+        };
+        entries.filter_map(stack).collect()
     }
 }
 
 impl ThreadUse {
-    fn entry(&mut self, charge: &StackCharge<ErrorSum>, count: &mut usize) -> &mut Entry {
-        let StackCharge { thread, stack, .. } = *charge;
-        let place = *self.places.entry(stack).or_insert(self.entries.len());
-        if place == self.entries.len() {
+    fn entry(&mut self, thread: ThreadId, place: Place, count: &mut usize) -> &mut Entry {
+        let index = *self.places.entry(place).or_insert(self.entries.len());
+        if index == self.entries.len() {
             self.entries.push(Entry {
                 number: *count,
                 thread,
-                stack,
+                place,
                 energy: Microjoules::ZERO,
                 oncpu: Nanoseconds::ZERO,
                 samples: 0,
@@ -218,7 +265,7 @@ impl ThreadUse {
             });
             *count += 1;
         }
-        &mut self.entries[place]
+        &mut self.entries[index]
     }
 }
 
@@ -269,7 +316,7 @@ impl Growing {
         // The same recording gives the same tree, in whatever order its samples came.
         let threads = used.threads.into_values();
         let mut entries: Vec<Entry> = threads.flat_map(|thread| thread.entries).collect();
-        entries.sort_unstable_by_key(|entry| (entry.thread, entry.stack));
+        entries.sort_unstable_by_key(|entry| (entry.thread, entry.place));
         if let Some(mut moments) = used.times {
             let mut became = vec![0; entries.len()];
             entries.iter().enumerate().for_each(|(share, entry)| became[entry.number] = share);
@@ -282,18 +329,24 @@ impl Growing {
         for entry in entries {
             let info = profile.threads.get(&entry.thread).map(|account| &account.info);
             let owner = self.owner(entry.thread, info, &processes, roots);
-            let path = entry.stack.map(|stack| paths.get(&stack).map_or(&[][..], Vec::as_slice));
-            let node = match path {
-                None => {
+            let path = |stack| paths.get(&stack).map_or(&[][..], Vec::as_slice);
+            let node = match entry.place {
+                Place::Unsampled => {
                     let frame = self.named("[unsampled]", NodeKind::Unsampled);
                     self.child(owner, frame)
                 }
-                Some([]) => {
+                Place::Cards => {
+                    let frame = self.named("[gpu]", NodeKind::Gpu);
+                    self.child(owner, frame)
+                }
+                Place::Stack(stack) if path(stack).is_empty() => {
                     self.tree.frameless += entry.energy;
                     let frame = self.named("[unknown]", NodeKind::User);
                     self.child(owner, frame)
                 }
-                Some(path) => path.iter().fold(owner, |node, frame| self.child(node, *frame)),
+                Place::Stack(stack) => {
+                    path(stack).iter().fold(owner, |node, frame| self.child(node, *frame))
+                }
             };
             self.tree.shares.push(StackShare {
                 thread: entry.thread,
