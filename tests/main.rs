@@ -15,6 +15,7 @@ mod sources;
 mod sources_battery;
 mod sources_hwmon;
 mod sources_machines;
+mod sources_nvml;
 mod sources_perf;
 mod stack_division;
 mod symbolize;
@@ -35,6 +36,7 @@ mod support {
     pub(crate) mod machines;
     #[expect(dead_code, reason = "single rights belong to the kernel tests")]
     pub(crate) mod nobody;
+    pub(crate) mod nvml;
     pub(crate) mod outcome;
     pub(crate) mod program;
     pub(crate) mod protobuf;

@@ -143,7 +143,13 @@ mod tests {
 
     fn thread(tgid: u32, start_ms: u64, exit_ms: Option<u64>) -> ThreadInfo {
         let at = |ms: u64| MonotonicTime::from_nanos(ms * 1_000_000);
-        ThreadInfo { tgid, tid: tgid, start: at(start_ms), exit: exit_ms.map(at), ..ThreadInfo::default() }
+        ThreadInfo {
+            tgid,
+            tid: tgid,
+            start: at(start_ms),
+            exit: exit_ms.map(at),
+            ..ThreadInfo::default()
+        }
     }
 
     fn users(cards: &Cards, index: u32) -> Option<Vec<(Option<u32>, u8)>> {
@@ -151,7 +157,12 @@ mod tests {
         let [card] = of_window.as_slice() else { panic!("one card: {of_window:?}") };
         assert_eq!(card.domain, DomainId::of_socket(Domain::Gpu, 1));
         let users = card.users.as_ref()?;
-        Some(users.iter().map(|user| (user.thread.map(|thread| thread.0), user.sm_percent)).collect())
+        Some(
+            users
+                .iter()
+                .map(|user| (user.thread.map(|thread| thread.0), user.sm_percent))
+                .collect(),
+        )
     }
 
     #[test]
@@ -176,13 +187,11 @@ mod tests {
     #[test]
     fn a_process_id_used_again_is_the_process_of_that_time_and_an_unknown_one_is_a_stranger() {
         let windows: Vec<Window> = (0..8).map(window).collect();
-        let threads = [
-            (ThreadId(5), thread(70, 0, Some(600))),
-            (ThreadId(6), thread(70, 1100, None)),
-        ]
-        .into();
-        let samples: Vec<GpuSample> =
-            (0..8).flat_map(|w| [sample(w, Some(70), Some(9)), sample(w, Some(71), Some(1))]).collect();
+        let threads =
+            [(ThreadId(5), thread(70, 0, Some(600))), (ThreadId(6), thread(70, 1100, None))].into();
+        let samples: Vec<GpuSample> = (0..8)
+            .flat_map(|w| [sample(w, Some(70), Some(9)), sample(w, Some(71), Some(1))])
+            .collect();
         let cards = Cards::new(&samples, &windows, &threads);
         assert_eq!(users(&cards, 0), Some(vec![(Some(5), 9), (None, 1)]));
         assert_eq!(users(&cards, 4), Some(vec![(Some(6), 9), (None, 1)]));

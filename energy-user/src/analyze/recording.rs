@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use crate::model::{
-    EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
+    EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
+    Topology, Window,
 };
 use crate::profile::Facts;
 

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn nothing_is_shared_over_a_gap_or_after_the_end() {
-        let told = [(Some(0), STILL), (None, CounterFlags::GAP), (Some(9), MOVED), (Some(1), STILL)];
+        let told =
+            [(Some(0), STILL), (None, CounterFlags::GAP), (Some(9), MOVED), (Some(1), STILL)];
         assert_eq!(shared(&told), [Some(0), None, Some(9), Some(1)]);
     }
 

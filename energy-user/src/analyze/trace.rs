@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Recording;
 use crate::model::{
-    EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
+    EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
+    Topology, Window,
 };
 use crate::profile::{BpfFacts, Facts, SourceFacts, Targets};
 use crate::trace::{Ending, Session, Target, TraceError, TraceReader};

@@ -230,7 +230,11 @@ fn attribute_domain(
         rules.model.model().weights(&ran).into_iter().unzip();
     let mut samples = Vec::with_capacity(threads.len());
     let mut nobodys = Nobodys::default();
-    if let Some(card) = card {
+    let is_idle =
+        card.is_some_and(CardUse::is_unused) && rules.baselines.of(domain).power().is_none();
+    if is_idle {
+        // As of CPUs: where nothing ran, all of it is idle, whatever that is.
+    } else if let Some(card) = card {
         (samples, nobodys) = card.divide(window.index, active, error);
         ledger.attributed = samples.iter().map(|sample| sample.energy).sum();
         ledger.unattributed = nobodys.sum();

@@ -8,7 +8,8 @@ use super::sums::ThreadSums;
 use super::uncertainty::{ErrorSum, StandardError};
 use crate::attribution::{AttributedWindow, Baseline, Baselines, IdlePolicy, ModelKind, Nobodys};
 use crate::model::{
-    Domain, DomainId, Ledger, Provenance, Residency, ThreadId, ThreadInfo, Window, disjoint_cover_with,
+    Domain, DomainId, Ledger, Provenance, Residency, ThreadId, ThreadInfo, Window,
+    disjoint_cover_with,
 };
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
 

@@ -12,8 +12,12 @@ use super::call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, Moment, Node
 use super::name;
 use super::process::{ProcessKey, Processes};
 use super::uncertainty::{ErrorSum, StandardError};
-use crate::attribution::{AttributedDomain, AttributedWindow, StackCharge, StackDivider, ThreadCharge};
-use crate::model::{AttributedSample, DomainId, Frame, Stack, StackId, StackSample, ThreadId, ThreadInfo};
+use crate::attribution::{
+    AttributedDomain, AttributedWindow, StackCharge, StackDivider, ThreadCharge,
+};
+use crate::model::{
+    AttributedSample, DomainId, Frame, Stack, StackId, StackSample, ThreadId, ThreadInfo,
+};
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds};
 
 /// What stands between the root and the stacks.

@@ -217,7 +217,9 @@ fn line_name(frame: &FunctionFrame) -> String {
     let object = object(frame).map_or_else(String::new, |name| format!(" ({})", printable(&name)));
     let place = match place(frame) {
         Some(place) => printable(&place),
-        None if matches!(frame.kind, NodeKind::Unsampled | NodeKind::Gpu) => return marked_name(frame),
+        None if matches!(frame.kind, NodeKind::Unsampled | NodeKind::Gpu) => {
+            return marked_name(frame);
+        }
         None => "[no line]".to_owned(),
     };
     format!("{place} {}{object}", marked_name(frame))

@@ -36,6 +36,7 @@ pub(super) struct Machine<'a> {
     pub powercap_root: Option<&'a Path>,
     pub facts: &'a HostFacts,
     pub open_event: &'a OpenEvent<'a>,
+    pub choice: SourceChoice,
     pub nvml_library: Option<&'a Path>,
     /// The PCI addresses of the graphics cards found so far, in the order of their numbers.
     pub cards: Vec<String>,
@@ -58,6 +59,7 @@ pub fn discover(options: &SourceOptions, facts: &HostFacts, open_event: &OpenEve
         powercap_root: options.powercap_root.as_deref(),
         facts,
         open_event,
+        choice: options.choice,
         nvml_library: options.nvml_library.as_deref().or(default_library),
         cards: Vec::new(),
     };

@@ -493,7 +493,10 @@ mod tests {
         }
         assert_eq!(energy(&mut meter, 100, 200), (Some(30_000_000), String::new()));
         let repeated = meter.energy_of(&window(200, 300)).unwrap();
-        assert_eq!((repeated.energy, repeated.flags), (Some(Microjoules::ZERO), CounterFlags::REPEATED));
+        assert_eq!(
+            (repeated.energy, repeated.flags),
+            (Some(Microjoules::ZERO), CounterFlags::REPEATED)
+        );
         // 300 W × 100 ms of update jitter at each edge, as before: 30 J / √12 × √2 = 12.2 J.
         let error = repeated.error.unwrap().get();
         assert!((12_240_000..12_260_000).contains(&error), "{error}");

@@ -13,7 +13,7 @@ use nvml_wrapper::Nvml as Library;
 
 use super::discover::{Machine, Sought};
 use super::rapl_registers::ceiling;
-use super::{ClockFn, CounterReading, CounterSpec, EnergySource, Finding, Shown};
+use super::{ClockFn, CounterReading, CounterSpec, EnergySource, Finding, Shown, SourceChoice};
 use crate::model::{Domain, DomainId, GpuSample, Provenance};
 use crate::units::{Microjoules, Nanoseconds};
 use card::{Card, address};
@@ -57,8 +57,8 @@ pub struct NvmlCards {
 pub(super) fn seek(machine: &Machine) -> Sought {
     let Some(library) = machine.nvml_library else { return Sought::default() };
     let found = Nvml::open(library);
-    let expected =
-        found.source.is_some() || library != Path::new(LIBRARY) || has_card(machine.sysfs);
+    let asked_for = machine.choice == SourceChoice::Nvml || library != Path::new(LIBRARY);
+    let expected = found.source.is_some() || asked_for || has_card(machine.sysfs);
     let source = found.source.map(|source| Box::new(source) as Box<dyn EnergySource>);
     let findings = if expected { found.findings } else { Vec::new() };
     Sought { source, findings, cards: found.addresses }

@@ -12,12 +12,14 @@ use super::listing::{Finding, Listing, open};
 use super::output::TableOutput;
 use super::place::{SESSION, is_being_recorded};
 use super::session::{Session, SessionState};
-use super::tables::{Attributed, Energy, Gpu, ResidencyTable, Samples, Stacks, Table, Threads, Windows};
+use super::tables::{
+    Attributed, Energy, Gpu, ResidencyTable, Samples, Stacks, Table, Threads, Windows,
+};
 use super::window_set::WindowSet;
 use super::{SCHEMA_VERSION, TraceError};
 use crate::model::{
-    AttributedSample, EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
-    Window,
+    AttributedSample, EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId,
+    ThreadInfo, Window,
 };
 
 /// Rows of `attributed` encoded at once.

@@ -252,14 +252,7 @@ mod tests {
     use super::*;
 
     fn sample(pid: u32, timestamp: u64, sm_util: u32) -> ProcessUtilizationSample {
-        ProcessUtilizationSample {
-            pid,
-            timestamp,
-            sm_util,
-            mem_util: 10,
-            enc_util: 0,
-            dec_util: 0,
-        }
+        ProcessUtilizationSample { pid, timestamp, sm_util, mem_util: 10, enc_util: 0, dec_util: 0 }
     }
 
     #[test]

@@ -53,7 +53,8 @@ pub(super) fn check_library(
     source: SourceChoice,
     library: Option<&Path>,
 ) -> Result<(), clap::Error> {
-    let reads_cards = matches!(source, SourceChoice::Auto | SourceChoice::Nvml | SourceChoice::Model);
+    let reads_cards =
+        matches!(source, SourceChoice::Auto | SourceChoice::Nvml | SourceChoice::Model);
     if library.is_none() || reads_cards {
         return Ok(());
     }
