@@ -5,7 +5,8 @@ use std::path::Path;
 
 use energy_prof::model::{CounterFlags, Domain, DomainId, EnergySample, GpuSample, Window};
 use energy_prof::sources::{
-    CpuVendor, EnergySource, FindingState, Meter, Nvml, NvmlCards, SourceChoice, SourceOptions, discover,
+    CpuVendor, EnergySource, FindingState, Meter, Nvml, NvmlCards, SourceChoice, SourceOptions,
+    discover,
 };
 use energy_prof::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
 
@@ -202,7 +203,7 @@ fn under_mig_nothing_is_told_of_use_and_it_is_said() {
     let mut found = open(&stand_in);
     assert_eq!(found.findings[0].state, FindingState::Degraded);
     let source = found.source.as_mut().unwrap();
-    assert!(source.note().unwrap().contains("gpu-0 is divided by MIG"));
+    assert!(source.note().unwrap().contains("gpu-0: divided by MIG"));
     let mut told = Vec::new();
     source.read_cards(&mut told);
     assert_eq!(told.len(), 2);

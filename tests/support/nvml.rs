@@ -33,9 +33,19 @@ impl StandIn {
 
     /// Has it follow another script from now on.
     pub(crate) fn play(&self, script: &str) {
-        let new = self.root.path().join("new");
-        fs::write(&new, script).unwrap();
-        fs::rename(new, self.root.path().join("libnvidia-ml.so.1.script")).unwrap();
+        fs::rename(self.written("new", script), self.script()).unwrap();
+    }
+
+    /// A script that is there to be put in place of [`Self::script`].
+    pub(crate) fn written(&self, name: &str, script: &str) -> PathBuf {
+        let path = self.root.path().join(name);
+        fs::write(&path, script).unwrap();
+        path
+    }
+
+    /// The script it follows.
+    pub(crate) fn script(&self) -> PathBuf {
+        self.root.path().join("libnvidia-ml.so.1.script")
     }
 }
 

@@ -119,21 +119,21 @@ impl EnergySource for Nvml {
         for (cards, sentence) in [
             (
                 those(Card::looks_part_of_the_time),
-                "has a sensor that looks for a quarter of the time only (A100, H100 and their kin): what changes \
-                 faster than 0.1 s is seen in part",
+                "the sensor looks for a quarter of the time only (A100, H100 and their kin): of what changes within \
+                 0.1 s a part is seen",
             ),
             (
                 those(Card::is_partitioned),
-                "is divided by MIG: nothing tells which process draws its power, so it is unattributed",
+                "divided by MIG: nothing tells which process draws its power, so it is unattributed",
             ),
             (
                 those(Card::is_integrated_over_time),
-                "has no counter of energy: its energy, flagged `integrated`, is made of one reading of power per \
-                 window, and peaks between readings are missed",
+                "no counter of energy: the energy, flagged `integrated`, is made of one reading of power per window, \
+                 and peaks between readings are missed",
             ),
         ] {
             if !cards.is_empty() {
-                sentences.push(format!("{cards} {sentence}"));
+                sentences.push(format!("{cards}: {sentence}"));
             }
         }
         Some(sentences.join("; "))
