@@ -23,6 +23,7 @@ mod symbolize;
 mod symbols;
 mod trace;
 mod trace_damage;
+mod trace_gpu;
 mod trace_place;
 mod trace_stacks;
 

@@ -18,13 +18,16 @@ pub(super) struct Cards {
     processes: BTreeMap<u32, Vec<Life>>,
 }
 
+/// A process, and in how many percent of the time its kernels ran.
+type Used = (u32, u8);
+
 /// What one card told at the end of one window.
 #[derive(Debug)]
 struct Told {
     window: u32,
     at: MonotonicTime,
-    /// Who used how many percent; `None` where there was no sample.
-    used: Option<Vec<(u32, u8)>>,
+    /// Who used it; `None` where there was no sample.
+    used: Option<Vec<Used>>,
 }
 
 /// A thread of a process that a card works for.
@@ -44,7 +47,7 @@ impl Cards {
         windows: &[Window],
         threads: &BTreeMap<ThreadId, ThreadInfo>,
     ) -> Self {
-        let mut by_card: BTreeMap<(u16, u32), Option<Vec<(u32, u8)>>> = BTreeMap::new();
+        let mut by_card: BTreeMap<(u16, u32), Option<Vec<Used>>> = BTreeMap::new();
         let mut processes: BTreeMap<u32, Vec<Life>> = BTreeMap::new();
         for sample in samples {
             let used = by_card.entry((sample.gpu, sample.window)).or_default();
@@ -87,8 +90,8 @@ impl Cards {
         self.told.iter().map(of_card).collect()
     }
 
-    fn users(&self, used: &[(u32, u8)], window: &Window) -> Vec<CardUser> {
-        let user = |(pid, sm_percent): &(u32, u8)| {
+    fn users(&self, used: &[Used], window: &Window) -> Vec<CardUser> {
+        let user = |(pid, sm_percent): &Used| {
             let lives = self.processes.get(pid).map_or(&[][..], Vec::as_slice);
             let sm_percent = *sm_percent;
             if lives.is_empty() {
@@ -111,7 +114,7 @@ impl Life {
 
 /// A sample is a mean over the time before it, so a window has the next one, its own first of all; where
 /// none is near, the one before.
-fn used_in<'a>(told: &'a [Told], window: &Window) -> Option<&'a [(u32, u8)]> {
+fn used_in<'a>(told: &'a [Told], window: &Window) -> Option<&'a [Used]> {
     let here = told.partition_point(|told| told.window < window.index);
     let with_use = |told: &'a Told| told.used.as_deref().map(|used| (told.at, used));
     let next = told[here..].iter().take_while(|told| told.at.since(window.end) <= NEAR);

@@ -38,7 +38,9 @@ impl Cards {
                 found.extend(samples);
             }
         }
-        found.iter_mut().for_each(|sample| sample.window = window.index);
+        for sample in &mut found {
+            sample.window = window.index;
+        }
         found
     }
 }

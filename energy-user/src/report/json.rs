@@ -271,6 +271,7 @@ struct Domain<'a> {
 
 /// Why energy of a graphics card is nobody's.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the unit is in the name of every figure")]
 struct Because {
     use_untold_uj: Microjoules,
     unused_uj: Microjoules,
