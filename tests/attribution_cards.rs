@@ -8,7 +8,8 @@ use energy_prof::attribution::{
     attribute_window_with_cards,
 };
 use energy_prof::model::{
-    CounterFlags, Domain, DomainId, EnergySample, Frame, FrameKind, Provenance, ThreadId, Topology,
+    CounterFlags, Domain, DomainId, EnergySample, Frame, FrameKind, GpuSample, Provenance,
+    ThreadId, Topology,
 };
 use energy_prof::profile::{GroupBy, Profile, ViewOptions};
 use energy_prof::report::{ReportOptions, json, text};
@@ -143,8 +144,10 @@ fn a_card_of_which_nothing_is_told_is_charged_to_nobody() {
 #[test]
 fn a_card_that_is_used_all_the_time_has_its_idle_power_charged_to_its_users_and_says_so() {
     let mut recording = training();
-    recording.gpu.retain(|sample| sample.window > 0);
-    recording.used(&[(0, None, Some(80))]);
+    let mut samples = recording.gpu.split_off(1);
+    samples.retain(|sample| sample.window == 1);
+    let of_window = |window| samples.iter().map(move |sample| GpuSample { window, ..*sample });
+    recording.gpu = (0..3).flat_map(of_window).collect();
     let profile = profile_of(&recording);
     assert_eq!(profile.domains[&CARD].baseline, Baseline::Unknown);
     assert_eq!(on_card(&profile, 2), 412_500_000, "three quarters of all 550 J");

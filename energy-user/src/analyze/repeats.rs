@@ -12,14 +12,17 @@ use crate::units::{Microjoules, Nanoseconds};
 const LONGEST: Nanoseconds = Nanoseconds::from_millis(1000);
 
 /// Shares out energy among windows flagged as repeated and the window after them. Both are ascending by
-/// window; `energy` has one sample of a domain in a window at most.
-pub(super) fn share_out(energy: &mut [EnergySample], windows: &[Window]) {
+/// window; `energy` has one sample of a domain and source in a window at most.
+pub fn share_out_repeats(energy: &mut [EnergySample], windows: &[Window]) {
+    if !energy.iter().any(|sample| sample.flags.contains(CounterFlags::REPEATED)) {
+        return;
+    }
     let lengths: BTreeMap<u32, Nanoseconds> =
         windows.iter().map(|window| (window.index, window.length())).collect();
-    let mut runs: BTreeMap<DomainId, Vec<usize>> = BTreeMap::new();
+    let mut runs: BTreeMap<(DomainId, String), Vec<usize>> = BTreeMap::new();
     for index in 0..energy.len() {
         let sample = &energy[index];
-        let run = runs.entry(sample.domain).or_default();
+        let run = runs.entry((sample.domain, sample.source.clone())).or_default();
         let follows = |last: usize| energy[last].window.checked_add(1) == Some(sample.window);
         if sample.energy.is_none() || run.last().is_some_and(|last| !follows(*last)) {
             run.clear();
@@ -83,7 +86,7 @@ mod tests {
                 flags: *flags,
             });
         }
-        share_out(&mut energy, &windows);
+        share_out_repeats(&mut energy, &windows);
         energy.iter().map(|sample| sample.energy.map(Microjoules::get)).collect()
     }
 

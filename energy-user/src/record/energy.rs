@@ -81,17 +81,25 @@ impl Energy {
         self.cards.of_window(window)
     }
 
-    /// Of each counter that could not be read at some time, its source and why, in sentences.
-    pub(super) fn failures(&self) -> Vec<(&'static str, String)> {
-        let of_source = |metered: &Metered| {
-            let name = metered.source.name();
-            let errors = metered.meters.iter().filter_map(|meter| {
-                let why = meter.last_error()?;
-                Some((name, format!("{} could not be read at times: {why}", meter.spec().domain)))
-            });
-            errors.collect::<Vec<_>>()
-        };
-        self.metered.iter().flat_map(of_source).collect()
+    /// Adds to the sources' notes which counters could not be read at times, and why. Gives it in sentences.
+    pub(super) fn note_failures(&self, sources: &mut [SourceInfo]) -> Vec<String> {
+        let mut failures = Vec::new();
+        for Metered { source, meters } in &self.metered {
+            let of_source: Vec<String> = meters
+                .iter()
+                .filter_map(|meter| {
+                    let why = meter.last_error()?;
+                    Some(format!("{} could not be read at times: {why}", meter.spec().domain))
+                })
+                .collect();
+            let told = sources.iter_mut().find(|told| told.name == source.name());
+            if let Some(told) = told.filter(|_| !of_source.is_empty()) {
+                let notes = told.note.take().into_iter().chain(of_source.iter().cloned());
+                told.note = Some(notes.collect::<Vec<_>>().join("; "));
+            }
+            failures.extend(of_source);
+        }
+        failures
     }
 
     /// Reads every counter now, at the edge `line` of a window, and asks the cards who uses them.

@@ -351,14 +351,6 @@ impl Recorder {
                 status.code().or_else(|| status.signal().map(|signal| 128 + signal));
         }
         // The kernel unloads the programs before names are looked for and the disk is waited for.
-        let failures = self.energy.failures();
-        for (name, failure) in &failures {
-            let source = session.sources.iter_mut().find(|source| source.name == *name);
-            if let Some(source) = source {
-                let notes = source.note.take().into_iter().chain([failure.clone()]);
-                source.note = Some(notes.collect::<Vec<_>>().join("; "));
-            }
-        }
         let mut warnings = self.energy.disagreements();
         // The first source is the one to be believed, so its figures are those that doubts belong to.
         if let Some(source) = session.sources.first_mut()
@@ -366,7 +358,7 @@ impl Recorder {
         {
             source.note = Some(warnings.join("; "));
         }
-        warnings.extend(failures.into_iter().map(|(_, failure)| failure));
+        warnings.extend(self.energy.note_failures(&mut session.sources));
         if let Some(stacks) = self.capture.into_stacks() {
             let (stacks, unnamed) = stacks.named();
             self.writing.send(Batch { stacks, ..Batch::default() });

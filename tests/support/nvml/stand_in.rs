@@ -188,15 +188,17 @@ impl Card {
         (now.map(|(watts, ..)| watts).sum::<f64>() * 1000.0) as c_uint
     }
 
-    /// When use was sampled last, and the mean percent of each process since the sample before.
-    fn used(&self, time: f64) -> (f64, Vec<(c_uint, c_uint)>) {
-        let at = (time / self.sampled).floor() * self.sampled;
-        let mean = |process: &Process| {
+    /// The last sample of each process that used anything since its sample before: whose it is, when it was,
+    /// and the mean percent. Real drivers sample each process at times of its own, and so does this.
+    fn used(&self, time: f64) -> Vec<(c_uint, f64, c_uint)> {
+        let sample = |(place, process): (usize, &Process)| {
+            let shift = 0.05 * place as f64;
+            let at = ((time - shift) / self.sampled).floor() * self.sampled + shift;
             let ran = overlap(process.from, process.to, at - self.sampled, at) / self.sampled;
-            (process.pid, (process.percent * ran).round() as c_uint)
+            (process.pid, at, (process.percent * ran).round() as c_uint)
         };
-        let used = self.processes.iter().map(mean).filter(|(_, percent)| *percent > 0);
-        (at, used.collect())
+        let used = self.processes.iter().enumerate().map(sample);
+        used.filter(|(_, _, percent)| *percent > 0).collect()
     }
 
     fn failure(&self, call: &str, time: f64) -> Option<c_int> {
@@ -399,8 +401,7 @@ pub unsafe extern "C" fn nvmlDeviceGetUtilizationRates(
         if card.sampled == 0.0 || card.mig == 1 {
             return NOT_SUPPORTED;
         }
-        let (_, used) = card.used(time);
-        let gpu = used.iter().map(|(_, percent)| percent).sum::<c_uint>().min(100);
+        let gpu = card.used(time).iter().map(|(_, _, percent)| percent).sum::<c_uint>().min(100);
         unsafe { to.write(Utilization { gpu, memory: gpu / 2 }) };
         SUCCESS
     })
@@ -479,19 +480,19 @@ pub unsafe extern "C" fn nvmlDeviceGetProcessUtilization(
         if card.sampled == 0.0 || card.mig == 1 {
             return NOT_SUPPORTED;
         }
-        let (at, used) = card.used(time);
-        let timestamp = 1_000_000 + (at * 1e6) as c_ulonglong;
-        if used.is_empty() || timestamp <= last_seen_us {
-            return NOT_FOUND;
-        }
-        let sample = |(pid, sm): (c_uint, c_uint)| UseSample {
+        let sample = |(pid, at, sm): (c_uint, f64, c_uint)| UseSample {
             pid,
-            timestamp,
+            timestamp: 1_000_000 + (at * 1e6) as c_ulonglong,
             sm,
             memory: sm / 2,
             encoder: 0,
             decoder: 0,
         };
-        unsafe { put_list(used.into_iter().map(sample).collect(), count, to) }
+        let mut samples: Vec<UseSample> = card.used(time).into_iter().map(sample).collect();
+        samples.retain(|sample| sample.timestamp > last_seen_us);
+        if samples.is_empty() {
+            return NOT_FOUND;
+        }
+        unsafe { put_list(samples, count, to) }
     })
 }

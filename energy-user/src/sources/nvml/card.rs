@@ -31,8 +31,8 @@ pub(super) struct Card {
     reads: Reads,
     is_partitioned: bool,
     is_discrete: bool,
-    /// The driver's time, in µs, of the last sample of processes' use.
-    last_sample_us: u64,
+    /// The driver's time, in µs, of each process's last sample of use; of those that may be told again.
+    last_samples_us: BTreeMap<u32, u64>,
 }
 
 /// Where its energy comes from.
@@ -53,6 +53,10 @@ pub(super) fn address(library: &Library, number: u16) -> Option<String> {
     Some(format!("{domain:04x}:{}", rest.to_lowercase()))
 }
 
+/// How much later than others' samples a process's sample may be told, in µs: the longest time that drivers
+/// sample over.
+const TOLD_LATE_US: u64 = 1_000_000;
+
 impl Card {
     /// A card, and the best way to its energy.
     pub(super) fn open(library: &Library, number: u16) -> Result<Self, NvmlError> {
@@ -71,7 +75,7 @@ impl Card {
             reads,
             is_partitioned: device.mig_mode().is_ok_and(|mode| mode.current == 1),
             is_discrete: !matches!(device.bus_type(), Ok(BusType::Fpci)),
-            last_sample_us: 0,
+            last_samples_us: BTreeMap::new(),
         })
     }
 
@@ -183,18 +187,24 @@ impl Card {
         }));
     }
 
-    /// What the driver has sampled of its processes since the last call. Whoever is not among them, where
-    /// there are any, used nothing.
+    /// What the driver has sampled of its processes since the last call. It samples each at times of its own,
+    /// and tells of those that used anything in their last time.
     fn samples_of_use(&mut self, device: &Device<'_>) -> BTreeMap<u32, Used> {
         if self.is_partitioned {
             return BTreeMap::new();
         }
-        let Ok(samples) = device.process_utilization_stats(self.last_sample_us) else {
+        let latest = self.last_samples_us.values().copied().max().unwrap_or(0);
+        let since = latest.saturating_sub(TOLD_LATE_US);
+        let Ok(samples) = device.process_utilization_stats(since) else {
             return BTreeMap::new();
         };
-        let latest = samples.iter().map(|sample| sample.timestamp).max();
-        self.last_sample_us = latest.unwrap_or(self.last_sample_us).max(self.last_sample_us);
-        mean_use(&samples)
+        let used = mean_use(&samples, &self.last_samples_us);
+        for sample in &samples {
+            let last = self.last_samples_us.entry(sample.pid).or_default();
+            *last = sample.timestamp.max(*last);
+        }
+        self.last_samples_us.retain(|_, at| *at >= since);
+        used
     }
 }
 
@@ -205,18 +215,26 @@ struct Used {
     memory: Option<u8>,
 }
 
-/// The mean over the samples' times, in whole percent, rounded up: who used anything is not told as nothing.
-fn mean_use(samples: &[ProcessUtilizationSample]) -> BTreeMap<u32, Used> {
-    let times: BTreeSet<u64> = samples.iter().map(|sample| sample.timestamp).collect();
-    let times = u32::try_from(times.len()).unwrap_or(u32::MAX).max(1);
-    let mut sums: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
-    // Drivers have been seen to tell of more than all of the time; such a sample says nothing.
-    for sample in samples.iter().filter(|sample| sample.sm_util <= 100) {
-        let sum = sums.entry(sample.pid).or_default();
-        sum.0 += sample.sm_util;
-        sum.1 = sum.1.saturating_add(sample.mem_util);
+/// The mean of each process's samples that are newer than its last, in whole percent, rounded up: who used
+/// anything is not told as nothing.
+fn mean_use(
+    samples: &[ProcessUtilizationSample],
+    last_us: &BTreeMap<u32, u64>,
+) -> BTreeMap<u32, Used> {
+    let mut sums: BTreeMap<u32, (u32, u32, u32)> = BTreeMap::new();
+    for sample in samples {
+        // Drivers have been seen to give whatever was in memory: no process, or more than all of the time
+        // (Syllo/nvtop#110, NVIDIA/DCGM#83).
+        let is_sample = sample.pid != 0 && sample.sm_util <= 100;
+        let is_new = last_us.get(&sample.pid).is_none_or(|last| sample.timestamp > *last);
+        if is_sample && is_new {
+            let sum = sums.entry(sample.pid).or_default();
+            sum.0 += sample.sm_util;
+            sum.1 = sum.1.saturating_add(sample.mem_util);
+            sum.2 += 1;
+        }
     }
-    let used = |(sm, memory): (u32, u32)| {
+    let used = |(sm, memory, times): (u32, u32, u32)| {
         let sm = percent(sm.div_ceil(times))?;
         Some(Used { sm, memory: percent(memory.div_ceil(times)) })
     };
@@ -256,14 +274,19 @@ mod tests {
     }
 
     #[test]
-    fn use_is_the_mean_over_the_samples_times() {
-        let found = mean_use(&[sample(1, 100, 60), sample(2, 100, 20), sample(1, 200, 40)]);
-        let sm: Vec<(u32, u8)> = found.iter().map(|(pid, used)| (*pid, used.sm)).collect();
-        assert_eq!(sm, [(1, 50), (2, 10)], "the second was not there at 200");
+    fn each_process_has_samples_of_its_own_and_each_of_them_once() {
+        let samples = [sample(1, 100, 60), sample(2, 150, 20), sample(1, 200, 40)];
+        let found = |last: &[(u32, u64)]| -> Vec<(u32, u8)> {
+            let used = mean_use(&samples, &last.iter().copied().collect());
+            used.iter().map(|(pid, used)| (*pid, used.sm)).collect()
+        };
+        assert_eq!(found(&[]), [(1, 50), (2, 20)]);
+        assert_eq!(found(&[(1, 100), (2, 150)]), [(1, 40)]);
     }
 
     #[test]
-    fn more_than_all_of_the_time_is_no_figure() {
-        assert_eq!(mean_use(&[sample(1, 100, 4_000_000_000)]), BTreeMap::new());
+    fn what_was_in_memory_is_no_figure() {
+        let samples = [sample(1, 100, 2_147_483_632), sample(0, 100, 0)];
+        assert_eq!(mean_use(&samples, &BTreeMap::new()), BTreeMap::new());
     }
 }
