@@ -1,6 +1,6 @@
 //! Counters that move in long steps stand still in some windows and catch up in a later one. What they
 //! showed then is of all these windows alike, and is shared out among them by their lengths: its sum is
-//! what the counter showed, to the microjoule.
+//! what the counter showed, to the microjoule. Each has the largest of their errors.
 
 use std::collections::BTreeMap;
 
@@ -48,8 +48,11 @@ fn share_among(energy: &mut [EnergySample], run: &[usize], lasted: &[Nanoseconds
     let whole: Microjoules = run.iter().filter_map(|index| energy[*index].energy).sum();
     let lengths: Vec<u64> = lasted.iter().map(|length| length.get()).collect();
     let Some(parts) = split(whole.get(), &lengths) else { return };
+    // Only when the counter moved was it known how much power its step stands for.
+    let error = run.iter().map(|index| energy[*index].error).max().flatten();
     for (index, part) in run.iter().zip(parts) {
         energy[*index].energy = Some(Microjoules::new(part));
+        energy[*index].error = error;
     }
 }
 
@@ -64,6 +67,12 @@ mod tests {
 
     /// What becomes of the energies of windows of 100 ms.
     fn shared(told: &[(Option<u64>, CounterFlags)]) -> Vec<Option<u64>> {
+        let samples = shared_samples(told).into_iter();
+        samples.map(|sample| sample.energy.map(Microjoules::get)).collect()
+    }
+
+    /// The same with all else; errors are told as large as energies.
+    fn shared_samples(told: &[(Option<u64>, CounterFlags)]) -> Vec<EnergySample> {
         let mut energy = Vec::new();
         let mut windows = Vec::new();
         for (index, (told, flags)) in (0..).zip(told) {
@@ -82,18 +91,20 @@ mod tests {
                 source: "nvml".to_owned(),
                 provenance: Provenance::Measured,
                 energy: told.map(Microjoules::new),
-                error: None,
+                error: told.map(Microjoules::new),
                 flags: *flags,
             });
         }
         share_out_repeats(&mut energy, &windows);
-        energy.iter().map(|sample| sample.energy.map(Microjoules::get)).collect()
+        energy
     }
 
     #[test]
     fn what_a_counter_kept_back_is_shared_with_the_windows_it_stood_still_in() {
         let told = [(Some(30), MOVED), (Some(0), STILL), (Some(61), MOVED), (Some(30), MOVED)];
         assert_eq!(shared(&told), [Some(30), Some(31), Some(30), Some(30)]);
+        let errors = shared_samples(&told).into_iter().map(|sample| sample.error.unwrap().get());
+        assert_eq!(errors.collect::<Vec<_>>(), [30, 61, 61, 30], "what stood still was not sure");
     }
 
     #[test]
