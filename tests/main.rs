@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod attribution;
+mod attribution_cards;
 mod call_tree;
 mod cli;
 mod cli_emissions;
@@ -19,12 +20,14 @@ mod sources;
 mod sources_battery;
 mod sources_hwmon;
 mod sources_machines;
+mod sources_nvml;
 mod sources_perf;
 mod stack_division;
 mod symbolize;
 mod symbols;
 mod trace;
 mod trace_damage;
+mod trace_gpu;
 mod trace_place;
 mod trace_stacks;
 
@@ -39,6 +42,7 @@ mod support {
     pub(crate) mod machines;
     #[expect(dead_code, reason = "single rights belong to the kernel tests")]
     pub(crate) mod nobody;
+    pub(crate) mod nvml;
     pub(crate) mod outcome;
     pub(crate) mod program;
     pub(crate) mod protobuf;

@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod call_graph;
+mod cards;
 mod cli;
 mod crash;
 mod faults;
@@ -32,6 +33,7 @@ mod support {
     pub(crate) mod functions;
     pub(crate) mod load;
     pub(crate) mod nobody;
+    pub(crate) mod nvml;
     pub(crate) mod outcome;
     pub(crate) mod recorded;
     pub(crate) mod recorder;

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 
 use energy_prof::analyze::Recording;
 use energy_prof::model::{
-    CounterFlags, CpuPlace, Domain, DomainId, EnergySample, Provenance, Residency, Stack, StackId,
-    StackSample, ThreadId, ThreadInfo, Topology, Window,
+    CounterFlags, CpuPlace, Domain, DomainId, EnergySample, GpuSample, Provenance, Residency,
+    Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
 };
 use energy_prof::profile::{Facts, SourceFacts};
 use energy_prof::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
@@ -25,6 +25,7 @@ pub(crate) struct InMemory {
     pub(crate) topology: Topology,
     pub(crate) windows: Vec<Window>,
     pub(crate) energy: Vec<EnergySample>,
+    pub(crate) gpu: Vec<GpuSample>,
     pub(crate) threads: BTreeMap<ThreadId, ThreadInfo>,
     pub(crate) residency: Vec<Residency>,
     pub(crate) samples: Vec<StackSample>,
@@ -60,6 +61,7 @@ impl InMemory {
             topology: Topology { cpus: (0..cpus).map(place).collect() },
             windows: Vec::new(),
             energy: Vec::new(),
+            gpu: Vec::new(),
             threads: BTreeMap::new(),
             residency: Vec::new(),
             samples: Vec::new(),
@@ -119,6 +121,20 @@ impl InMemory {
         self
     }
 
+    /// Adds who used graphics cards in the last window: the card, the process (none for the card itself), and
+    /// how many percent.
+    pub(crate) fn used(&mut self, by: &[(u16, Option<u32>, Option<u8>)]) -> &mut Self {
+        let window = self.windows.last().unwrap().index;
+        self.gpu.extend(by.iter().map(|(gpu, pid, sm_percent)| GpuSample {
+            window,
+            gpu: *gpu,
+            pid: *pid,
+            sm_percent: *sm_percent,
+            ..GpuSample::default()
+        }));
+        self
+    }
+
     /// Adds a stack.
     pub(crate) fn stack(&mut self, id: u32, frames: Stack) -> &mut Self {
         self.stacks.push((StackId(id), frames));
@@ -157,6 +173,10 @@ impl Recording for InMemory {
 
     fn energy(&self) -> Result<Vec<EnergySample>, Infallible> {
         Ok(self.energy.clone())
+    }
+
+    fn gpu(&self) -> Result<Vec<GpuSample>, Infallible> {
+        Ok(self.gpu.clone())
     }
 
     fn threads(&self) -> Result<BTreeMap<ThreadId, ThreadInfo>, Infallible> {

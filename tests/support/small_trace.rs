@@ -100,6 +100,7 @@ pub(crate) fn ten_windows_with_stacks(directory: &Path) {
             (StackId(1), vec![frame("main"), frame("parse")]),
             (StackId(2), vec![frame("main")]),
         ],
+        gpu: Vec::new(),
     });
     let session = Session { state: SessionState::Complete, ..session() };
     writer.finish(&session).unwrap();

@@ -46,7 +46,7 @@ pub fn profile_and_call_tree<R: Recording>(
         return Err(AnalyzeError::NoStacks);
     }
     let mut profile = plan.profile(recording, options);
-    let mut tree = CallTreeBuilder::new(plan.cover(options));
+    let mut tree = CallTreeBuilder::new(plan.cover(recording, options));
     if of.timed {
         tree = tree.timed();
     }

@@ -7,8 +7,10 @@
 //! Residency is read twice and never held for more than a window and a batch.
 
 mod calls;
+mod cards;
 mod error;
 mod recording;
+mod repeats;
 mod store;
 mod symbolize;
 mod trace;
@@ -19,15 +21,18 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use calls::{CallTreeOptions, call_tree, profile_and_call_tree};
 pub use error::AnalyzeError;
 pub use recording::{NumberedStacks, Recording};
+pub use repeats::share_out_repeats;
 pub use store::store_attributed;
 pub use symbolize::{ModuleNames, Symbolized, WhyUnnamed, symbolize};
 
 use crate::attribution::{
-    AttributedWindow, BaselineSearch, Baselines, IdlePolicy, ModelKind, Rules, attribute_window,
+    AttributedWindow, BaselineSearch, Baselines, IdlePolicy, ModelKind, Rules,
+    attribute_window_with_cards,
 };
-use crate::model::{AttributedSample, DomainId, Topology, disjoint_cover};
+use crate::model::{AttributedSample, DomainId, Topology, disjoint_cover_with};
 use crate::profile::{Method, Profile, ProfileBuilder, SourceFacts};
 use crate::units::{MonotonicTime, Nanoseconds, Watts};
+use cards::Cards;
 use windows::{RecordedWindow, Tables, of_recording};
 
 /// The choices an analysis is made with.
@@ -89,6 +94,7 @@ where
 struct Plan {
     tables: Tables,
     start: MonotonicTime,
+    cards: Cards,
     baselines: Baselines,
 }
 
@@ -104,8 +110,9 @@ impl Plan {
         let topology = recording.topology();
         let modelled = modelled_idle(&tables, &recording.facts().sources);
         let known = Baselines::known(&options.given, &modelled);
-        let baselines = find_baselines(&tables, recording, topology, known)?;
-        let plan = Self { tables, start, baselines };
+        let cards = cards_of(recording, &tables)?;
+        let baselines = find_baselines(&tables, recording, topology, &cards, known)?;
+        let plan = Self { tables, start, cards, baselines };
         plan.check_range(options)?;
         Ok(plan)
     }
@@ -135,7 +142,8 @@ impl Plan {
         Ok(chosen.map(move |recorded| {
             let recorded = recorded?;
             let RecordedWindow { window, energy, residency, .. } = &recorded;
-            Ok((attribute_window(window, energy, residency, &rules), recorded))
+            let cards = self.cards.of_window(window);
+            Ok((attribute_window_with_cards(window, energy, residency, &cards, &rules), recorded))
         }))
     }
 
@@ -146,7 +154,7 @@ impl Plan {
     }
 
     /// The domains that make up the total of the chosen windows: they overlap nowhere.
-    fn cover(&self, options: &AnalyzeOptions) -> Vec<DomainId> {
+    fn cover<R: Recording>(&self, recording: &R, options: &AnalyzeOptions) -> Vec<DomainId> {
         let windows = self.tables.windows.iter();
         let chosen: BTreeSet<u32> = windows
             .filter(|window| self.chooses(window.start, options))
@@ -157,7 +165,8 @@ impl Plan {
             .filter(|sample| chosen.contains(&sample.window))
             .map(|sample| sample.domain)
             .collect();
-        disjoint_cover(&measured.into_iter().collect::<Vec<_>>())
+        let measured: Vec<DomainId> = measured.into_iter().collect();
+        disjoint_cover_with(&measured, &recording.facts().discrete_cards)
     }
 
     /// Refuses a part of the recording in which no window begins.
@@ -195,11 +204,22 @@ fn modelled_idle(tables: &Tables, sources: &[SourceFacts]) -> BTreeMap<DomainId,
         .collect()
 }
 
+/// Who used graphics cards, where any card tells.
+fn cards_of<R: Recording>(recording: &R, tables: &Tables) -> Result<Cards, AnalyzeError> {
+    let told = recording.gpu().map_err(of_recording)?;
+    if told.is_empty() {
+        return Ok(Cards::default());
+    }
+    let threads = recording.threads().map_err(of_recording)?;
+    Ok(Cards::new(&told, &tables.windows, &threads))
+}
+
 /// The first pass. It is spared where every domain's baseline is known.
 fn find_baselines<R: Recording>(
     tables: &Tables,
     recording: &R,
     topology: &Topology,
+    cards: &Cards,
     known: Baselines,
 ) -> Result<Baselines, AnalyzeError> {
     if known.cover(tables.sources.keys()) {
@@ -208,7 +228,7 @@ fn find_baselines<R: Recording>(
     let mut search = BaselineSearch::new(topology);
     for recorded in tables.stream(recording)? {
         let RecordedWindow { window, energy, residency, .. } = recorded?;
-        search.observe(&window, energy, &residency);
+        search.observe(&window, energy, &residency, &cards.of_window(&window));
     }
     Ok(search.finish(known))
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use crate::model::{
-    EnergySample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
+    EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
+    Topology, Window,
 };
 use crate::profile::Facts;
 
@@ -27,6 +28,11 @@ pub trait Recording {
 
     /// The energy samples, in any order; several sources may tell of one domain.
     fn energy(&self) -> Result<Vec<EnergySample>, Self::Error>;
+
+    /// Who used graphics cards, in any order. Nothing where no card tells.
+    fn gpu(&self) -> Result<Vec<GpuSample>, Self::Error> {
+        Ok(Vec::new())
+    }
 
     /// Who the threads were.
     fn threads(&self) -> Result<BTreeMap<ThreadId, ThreadInfo>, Self::Error>;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::Recording;
 use crate::emissions::SiteOptions;
 use crate::model::{
-    EnergySample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
+    EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
+    Topology, Window,
 };
 use crate::profile::{BpfFacts, Facts, SourceFacts, Targets};
 use crate::trace::{Ending, Session, Target, TraceError, TraceReader};
@@ -31,6 +32,10 @@ impl Recording for TraceReader {
 
     fn energy(&self) -> Result<Vec<EnergySample>, TraceError> {
         self.energy()
+    }
+
+    fn gpu(&self) -> Result<Vec<GpuSample>, TraceError> {
+        self.gpu()
     }
 
     fn threads(&self) -> Result<BTreeMap<ThreadId, ThreadInfo>, TraceError> {
@@ -87,6 +92,7 @@ fn facts(session: &Session, ending: String, complete: bool) -> Facts {
         complete,
         exit_code: session.exit_code,
         losses: session.losses,
+        discrete_cards: session.discrete_cards.clone(),
         findings: Vec::new(),
         bpf: session
             .bpf

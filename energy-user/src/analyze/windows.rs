@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::repeats::share_out_repeats;
 use super::{AnalyzeError, Recording};
 use crate::model::{DomainId, EnergySample, Residency, ThreadId, Topology, Window};
 use crate::profile::SourceFacts;
@@ -47,6 +48,7 @@ impl Tables {
         energy.retain(|sample| sources.get(&sample.domain) == Some(&sample.source));
         energy.sort_by_key(|sample| (sample.window, sample.domain));
         energy.dedup_by_key(|sample| (sample.window, sample.domain));
+        share_out_repeats(&mut energy, &windows);
         Ok(Self { windows, energy, sources })
     }
 

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
+use super::CardUse;
 use crate::model::{DomainId, EnergySample, Residency, ThreadId, Topology, Window};
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds, Share, Watts};
 
@@ -131,8 +132,15 @@ impl<'a> BaselineSearch<'a> {
         Self { topology, start: None, stretches: BTreeMap::new() }
     }
 
-    /// Looks at the next window, with its energy and its residency.
-    pub fn observe(&mut self, window: &Window, energy: &[EnergySample], residency: &[Residency]) {
+    /// Looks at the next window, with its energy, its residency, and who used graphics cards. A card that
+    /// tells its users is quiet only where it says that there were none.
+    pub fn observe(
+        &mut self,
+        window: &Window,
+        energy: &[EnergySample],
+        residency: &[Residency],
+        cards: &[CardUse],
+    ) {
         let start = *self.start.get_or_insert(window.start);
         for sample in energy {
             let stretch = self.stretches.entry(sample.domain).or_default();
@@ -140,6 +148,11 @@ impl<'a> BaselineSearch<'a> {
                 stretch.break_off();
                 continue;
             };
+            let card = cards.iter().find(|card| card.domain == sample.domain);
+            if card.is_some_and(|card| !card.is_unused()) {
+                stretch.break_off();
+                continue;
+            }
             let occupation =
                 Occupation::of(sample.domain, self.topology, window.length(), residency);
             let Window { start: from, end, .. } = *window;
@@ -302,7 +315,7 @@ mod tests {
                 oncpu: Nanoseconds::from_millis(*busy),
                 switches: 1,
             };
-            search.observe(&window, &[energy], &[busy]);
+            search.observe(&window, &[energy], &[busy], &[]);
         }
         search.finish(Baselines::default()).of(PACKAGE)
     }

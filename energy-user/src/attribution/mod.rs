@@ -9,6 +9,7 @@
 //! The rules and what they are worth: docs/attribution.md.
 
 mod baseline;
+mod cards;
 mod rounding;
 mod stacks;
 mod time_share;
@@ -19,6 +20,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 pub use baseline::{Baseline, BaselineSearch, Baselines};
+pub use cards::{CardUse, CardUser, Nobodys};
 pub use rounding::split;
 pub use stacks::{StackCharge, StackDivider, ThreadCharge};
 pub use time_share::TimeShare;
@@ -153,6 +155,8 @@ pub struct AttributedDomain {
     pub ledger: Option<Ledger>,
     /// Standard error of the measured energy. Where the source states none, the energy itself.
     pub error: Microjoules,
+    /// What of `ledger.unattributed` is a graphics card's, by the reason.
+    pub nobodys: Nobodys,
     /// The charges, ascending by thread. They add up to `ledger.attributed`.
     pub samples: Vec<AttributedSample>,
 }
@@ -170,13 +174,28 @@ pub fn attribute_window(
     residency: &[Residency],
     rules: &Rules<'_>,
 ) -> AttributedWindow {
+    attribute_window_with_cards(window, energy, residency, &[], rules)
+}
+
+/// [`attribute_window`] where it is known who used the graphics cards in `cards`: what those draw above idle
+/// goes to their users, in proportion to the time their kernels ran.
+pub fn attribute_window_with_cards(
+    window: &Window,
+    energy: &[EnergySample],
+    residency: &[Residency],
+    cards: &[CardUse],
+    rules: &Rules<'_>,
+) -> AttributedWindow {
     let mut busy: Vec<Residency> = residency
         .iter()
         .filter(|row| row.thread != ThreadId::IDLE && row.oncpu > Nanoseconds::ZERO)
         .copied()
         .collect();
     busy.sort_unstable_by_key(|row| (row.thread, row.cpu));
-    let domains = energy.iter().map(|sample| attribute_domain(window, sample, &busy, rules));
+    let domains = energy.iter().map(|sample| {
+        let card = cards.iter().find(|card| card.domain == sample.domain);
+        attribute_domain(window, sample, &busy, card, rules)
+    });
     AttributedWindow { window: *window, domains: domains.collect() }
 }
 
@@ -185,6 +204,7 @@ fn attribute_domain(
     window: &Window,
     sample: &EnergySample,
     busy: &[Residency],
+    card: Option<&CardUse>,
     rules: &Rules<'_>,
 ) -> AttributedDomain {
     let domain = sample.domain;
@@ -194,6 +214,7 @@ fn attribute_domain(
             provenance: sample.provenance,
             ledger: None,
             error: Microjoules::ZERO,
+            nobodys: Nobodys::default(),
             samples: Vec::new(),
         };
     };
@@ -208,7 +229,16 @@ fn attribute_domain(
     let (threads, weights): (Vec<ThreadId>, Vec<u64>) =
         rules.model.model().weights(&ran).into_iter().unzip();
     let mut samples = Vec::with_capacity(threads.len());
-    if !domain.domain.is_fed_by_cpus() {
+    let mut nobodys = Nobodys::default();
+    let is_idle =
+        card.is_some_and(CardUse::is_unused) && rules.baselines.of(domain).power().is_none();
+    if is_idle {
+        // As of CPUs: where nothing ran, all of it is idle, whatever that is.
+    } else if let Some(card) = card {
+        (samples, nobodys) = card.divide(window.index, active, error);
+        ledger.attributed = samples.iter().map(|sample| sample.energy).sum();
+        ledger.unattributed = nobodys.sum();
+    } else if !domain.domain.is_fed_by_cpus() {
         ledger.unattributed = active;
     } else if active > Microjoules::ZERO
         && let Some(parts) = split(active.get(), &weights)
@@ -236,5 +266,6 @@ fn attribute_domain(
     ledger.idle = measured
         .checked_sub(ledger.attributed + ledger.unattributed)
         .expect("the parts of the active energy add up to it, and it is not above the measured");
-    AttributedDomain { domain, provenance: sample.provenance, ledger: Some(ledger), error, samples }
+    let (provenance, ledger) = (sample.provenance, Some(ledger));
+    AttributedDomain { domain, provenance, ledger, error, nobodys, samples }
 }

@@ -341,6 +341,7 @@ fn color(frame: &FunctionFrame) -> Color {
         NodeKind::Cgroup => ([150, 175, 200], [20, 20, 20]),
         NodeKind::Process { .. } => ([170, 190, 210], [20, 20, 20]),
         NodeKind::Thread { .. } => ([190, 205, 220], [20, 20, 20]),
+        NodeKind::Gpu => ([120, 170, 60], [1, 1, 1]),
         NodeKind::Unsampled | NodeKind::All => ([200, 200, 200], [1, 1, 1]),
     };
     let hash = hash(&frame.name);

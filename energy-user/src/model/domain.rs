@@ -177,6 +177,12 @@ impl fmt::Display for DomainId {
 /// Graphics cards are the total where there is nothing else. Rails may feed each other, so that only a
 /// single one is, alone.
 pub fn disjoint_cover(present: &[DomainId]) -> Vec<DomainId> {
+    disjoint_cover_with(present, &[])
+}
+
+/// [`disjoint_cover`] where the graphics cards in `discrete` are known to lie in no package: they are added to
+/// packages and memory. A platform or a meter of the machine may feed them, and stands without them.
+pub fn disjoint_cover_with(present: &[DomainId], discrete: &[DomainId]) -> Vec<DomainId> {
     let any = |domain| present.iter().any(|id| id.domain == domain);
     let processors = [Domain::Package, Domain::Core, Domain::Dram].into_iter().any(any);
     let platform = !processors && any(Domain::Psys);
@@ -195,6 +201,7 @@ pub fn disjoint_cover(present: &[DomainId]) -> Vec<DomainId> {
                 };
                 !platform && !machine && !present.iter().any(inside)
             }
+            Domain::Gpu if discrete.contains(id) => !platform && !machine,
             Domain::Gpu => present.iter().all(|other| !other.domain.is_fed_by_cpus()),
             Domain::Rail => present.len() == 1,
         })
@@ -249,6 +256,20 @@ mod tests {
         assert_eq!(disjoint_cover(&[cards[0], cards[1], rails[0]]), cards);
         assert_eq!(disjoint_cover(&rails), [], "one may feed the other");
         assert_eq!(disjoint_cover(&rails[..1]), rails[..1]);
+    }
+
+    #[test]
+    fn a_card_that_lies_in_no_package_is_added_to_it_and_not_to_what_may_feed_it() {
+        let package = DomainId::of_socket(Domain::Package, 0);
+        let dram = DomainId::of_socket(Domain::Dram, 0);
+        let [discrete, other] = [0, 1].map(|number| DomainId::of_socket(Domain::Gpu, number));
+        let cover = |present: &[DomainId]| disjoint_cover_with(present, &[discrete]);
+        assert_eq!(cover(&[package, dram, discrete, other]), [package, dram, discrete]);
+        assert_eq!(cover(&[discrete, other]), [discrete, other]);
+        for whole in [Domain::Psys, Domain::Machine].map(DomainId::of_machine) {
+            assert_eq!(cover(&[whole, discrete, other]), [whole]);
+            assert_eq!(cover(&[package, whole, discrete]), [package, discrete]);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::units::Microjoules;
 
 /// What was odd about a counter in a window. A set, kept as text in the trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct CounterFlags(u8);
+pub struct CounterFlags(u16);
 
 impl CounterFlags {
     /// Nothing odd.
@@ -24,11 +24,15 @@ impl CounterFlags {
     pub const STALE: Self = Self(16);
     /// The counter was unknown at one edge of the window, so the energy is unknown.
     pub const GAP: Self = Self(32);
-
     /// Made of readings of power, added up over time: what happened between two readings was not seen.
     pub const INTEGRATED: Self = Self(64);
+    /// The window is shorter than the time in which the counter moves once: its energy alone says little.
+    pub const COARSE: Self = Self(128);
+    /// A counter that moves in long steps showed the same value as before. What was drawn meanwhile is
+    /// in the next window in which it moved.
+    pub const REPEATED: Self = Self(256);
 
-    const NAMES: [(Self, &'static str); 7] = [
+    const NAMES: [(Self, &'static str); 9] = [
         (Self::WRAPPED, "wrapped"),
         (Self::UNREADABLE, "unreadable"),
         (Self::BACKWARDS, "backwards"),
@@ -36,6 +40,8 @@ impl CounterFlags {
         (Self::STALE, "stale"),
         (Self::GAP, "gap"),
         (Self::INTEGRATED, "integrated"),
+        (Self::COARSE, "coarse"),
+        (Self::REPEATED, "repeated"),
     ];
 
     /// Both sets together.

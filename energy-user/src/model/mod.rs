@@ -3,6 +3,7 @@
 mod attributed;
 mod domain;
 mod energy;
+mod gpu;
 mod ledger;
 mod loss;
 mod provenance;
@@ -13,8 +14,9 @@ mod topology;
 mod window;
 
 pub use attributed::{AttributedSample, Component};
-pub use domain::{Domain, DomainId, ParseDomainError, disjoint_cover};
+pub use domain::{Domain, DomainId, ParseDomainError, disjoint_cover, disjoint_cover_with};
 pub use energy::{CounterFlags, EnergySample};
+pub use gpu::GpuSample;
 pub use ledger::Ledger;
 pub use loss::Losses;
 pub use provenance::Provenance;

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use super::facts::Facts;
 use super::sums::ThreadSums;
 use super::uncertainty::{ErrorSum, StandardError};
-use crate::attribution::{AttributedWindow, Baseline, Baselines, IdlePolicy, ModelKind};
+use crate::attribution::{AttributedWindow, Baseline, Baselines, IdlePolicy, ModelKind, Nobodys};
 use crate::model::{
-    DomainId, Ledger, Provenance, Residency, ThreadId, ThreadInfo, Window, disjoint_cover,
+    Domain, DomainId, Ledger, Provenance, Residency, ThreadId, ThreadInfo, Window,
+    disjoint_cover_with,
 };
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
 
@@ -63,6 +64,8 @@ pub struct Span {
 pub struct DomainAccount {
     /// Where it went.
     pub ledger: Ledger,
+    /// What of the ledger's unattributed energy is a graphics card's, by the reason.
+    pub nobodys: Nobodys,
     /// The weakest kind of figure among its samples.
     pub provenance: Option<Provenance>,
     /// Which source gave it.
@@ -110,9 +113,10 @@ pub struct Charge {
 }
 
 impl ThreadAccount {
-    /// Whether it ran in the windows looked at.
-    pub fn ran(&self) -> bool {
+    /// Whether it ran in the windows looked at, or a graphics card worked for it.
+    pub fn took_part(&self) -> bool {
         self.oncpu > Nanoseconds::ZERO
+            || self.charges.values().any(|charge| charge.energy > Microjoules::ZERO)
     }
 }
 
@@ -120,6 +124,13 @@ impl Profile {
     /// The domains that make up the total: they overlap nowhere.
     pub fn total_domains(&self) -> impl Iterator<Item = (DomainId, &DomainAccount)> {
         self.domains.iter().filter(|(_, account)| account.in_total).map(|(id, a)| (*id, a))
+    }
+
+    /// What graphics cards of the total come to in `by_domain`; `None` where the total has none.
+    pub fn on_cards(&self, by_domain: &BTreeMap<DomainId, Microjoules>) -> Option<Microjoules> {
+        let mut cards = self.total_domains().filter(|(id, _)| id.domain == Domain::Gpu).peekable();
+        cards.peek()?;
+        Some(cards.filter_map(|(id, _)| by_domain.get(&id).copied()).sum())
     }
 
     /// The ledger of the whole, over [`Self::total_domains`].
@@ -193,6 +204,7 @@ impl ProfileBuilder {
             let account = self.profile.domains.entry(divided.domain).or_default();
             let Some(ledger) = divided.ledger else { continue };
             account.ledger += ledger;
+            account.nobodys += divided.nobodys;
             account.known += 1;
             account.covered += attributed.window.length();
             account.provenance = account.provenance.max(Some(divided.provenance));
@@ -234,7 +246,7 @@ impl ProfileBuilder {
             .filter(|(_, account)| account.known > 0)
             .map(|(domain, _)| *domain)
             .collect();
-        let cover = disjoint_cover(&measured);
+        let cover = disjoint_cover_with(&measured, &self.profile.facts.discrete_cards);
         let windows = self.profile.span.windows;
         for (domain, account) in &mut self.profile.domains {
             account.baseline = baselines.of(*domain);

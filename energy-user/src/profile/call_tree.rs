@@ -40,6 +40,8 @@ pub enum NodeKind {
     Jit,
     /// Energy without a sample near enough to tell where it was used.
     Unsampled,
+    /// Energy of graphics cards: samples of CPUs do not tell where it was used.
+    Gpu,
 }
 
 impl NodeKind {
@@ -55,12 +57,20 @@ impl NodeKind {
             Self::Kernel => FrameKind::Kernel.name(),
             Self::Jit => FrameKind::Jit.name(),
             Self::Unsampled => "unsampled",
+            Self::Gpu => "gpu",
         }
     }
 
     /// Whether it stands for whoever ran, and not for a place in code.
     pub const fn is_owner(self) -> bool {
         matches!(self, Self::All | Self::Cgroup | Self::Process { .. } | Self::Thread { .. })
+    }
+}
+
+impl NodeKind {
+    /// Whether it is a place in code, known or not.
+    pub(super) const fn is_code(self) -> bool {
+        !self.is_owner() && !matches!(self, Self::Unsampled | Self::Gpu)
     }
 }
 
@@ -79,7 +89,7 @@ impl From<FrameKind> for NodeKind {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionFrame {
     /// The function, or the best that is known instead; `make (pid 12)` for a process, the thread's
-    /// name for a thread, `[unsampled]` for energy without samples, `[unknown]` for code of which
+    /// name for a thread, `[unsampled]` for energy without samples, `[gpu]` for that of graphics cards, `[unknown]` for code of which
     /// nothing is known.
     pub name: String,
     /// The object the code is in: a path, `[kernel]`, or a kernel module's name.
@@ -199,8 +209,15 @@ impl CallTree {
 
     /// The energy without samples near.
     pub fn unsampled(&self) -> Microjoules {
-        let unsampled = self.shares.iter().filter(|share| !self.is_sampled(share));
+        let is_unsampled = |share: &&StackShare| self.frame(share.node).kind == NodeKind::Unsampled;
+        let unsampled = self.shares.iter().filter(is_unsampled);
         unsampled.map(|share| share.energy).sum()
+    }
+
+    /// The energy of graphics cards, of which no sample tells.
+    pub fn on_cards(&self) -> Microjoules {
+        let is_card = |share: &&StackShare| self.frame(share.node).kind == NodeKind::Gpu;
+        self.shares.iter().filter(is_card).map(|share| share.energy).sum()
     }
 
     /// How many samples there are, and of how many threads.
@@ -244,6 +261,6 @@ impl CallTree {
     }
 
     fn is_sampled(&self, share: &StackShare) -> bool {
-        self.frame(share.node).kind != NodeKind::Unsampled
+        !matches!(self.frame(share.node).kind, NodeKind::Unsampled | NodeKind::Gpu)
     }
 }

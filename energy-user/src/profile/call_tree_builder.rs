@@ -11,9 +11,9 @@ use super::account::Profile;
 use super::call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, NodeKind, StackShare};
 use super::name;
 use super::process::{ProcessKey, Processes};
-use super::stack_use::{StackUse, StackUseCollector};
+use super::stack_use::{Place, StackUse, StackUseCollector};
 use super::uncertainty::{ErrorSum, StandardError};
-use crate::attribution::{AttributedWindow, StackDivider, ThreadCharge};
+use crate::attribution::{AttributedDomain, AttributedWindow, StackDivider, ThreadCharge};
 use crate::model::{DomainId, Frame, Stack, StackId, StackSample, ThreadId, ThreadInfo};
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds};
 
@@ -64,6 +64,7 @@ impl CallTreeBuilder {
         chosen: impl Fn(ThreadId) -> bool,
     ) {
         self.gather_charges(attributed, &chosen);
+        self.add_cards(attributed, &chosen);
         if !samples.is_sorted_by_key(|sample| sample.thread) {
             samples.sort_by_key(|sample| sample.thread);
         }
@@ -103,14 +104,33 @@ impl CallTreeBuilder {
         Ok(growing.grow(used, profile, roots, &paths))
     }
 
-    /// What each chosen thread is charged with over the domains, ascending by thread.
+    /// Adds what graphics cards used for the chosen threads: no sample of a CPU tells where.
+    fn add_cards(&mut self, attributed: &AttributedWindow, chosen: &impl Fn(ThreadId) -> bool) {
+        for domain in attributed.domains.iter().filter(|d| self.cover.contains(&d.domain)) {
+            if domain.domain.domain.is_fed_by_cpus() {
+                continue;
+            }
+            let of_all: Microjoules = domain.samples.iter().map(|sample| sample.error).sum();
+            for sample in domain.samples.iter().filter(|sample| chosen(sample.thread)) {
+                let mut error = ErrorSum::default();
+                error.add(sample.error, of_all, domain.provenance);
+                self.used.add_card(sample, error);
+            }
+        }
+    }
+
+    /// What each chosen thread is charged with over the domains that CPUs feed, ascending by thread.
     fn gather_charges(
         &mut self,
         attributed: &AttributedWindow,
         chosen: &impl Fn(ThreadId) -> bool,
     ) {
         self.charges.clear();
-        for domain in attributed.domains.iter().filter(|d| self.cover.contains(&d.domain)) {
+        let cover = &self.cover;
+        let fed_by_cpus = |domain: &&AttributedDomain| {
+            domain.domain.domain.is_fed_by_cpus() && cover.contains(&domain.domain)
+        };
+        for domain in attributed.domains.iter().filter(fed_by_cpus) {
             let of_all: Microjoules = domain.samples.iter().map(|sample| sample.error).sum();
             for sample in domain.samples.iter().filter(|sample| chosen(sample.thread)) {
                 let mut error = ErrorSum::default();
@@ -171,18 +191,24 @@ impl Growing {
         for entry in entries {
             let info = profile.threads.get(&entry.thread).map(|account| &account.info);
             let owner = self.owner(entry.thread, info, &processes, roots);
-            let path = entry.stack.map(|stack| paths.get(&stack).map_or(&[][..], Vec::as_slice));
-            let node = match path {
-                None => {
+            let path = |stack| paths.get(&stack).map_or(&[][..], Vec::as_slice);
+            let node = match entry.place {
+                Place::Unsampled => {
                     let frame = self.named("[unsampled]", NodeKind::Unsampled);
                     self.child(owner, frame)
                 }
-                Some([]) => {
+                Place::Cards => {
+                    let frame = self.named("[gpu]", NodeKind::Gpu);
+                    self.child(owner, frame)
+                }
+                Place::Stack(stack) if path(stack).is_empty() => {
                     self.tree.frameless += entry.energy;
                     let frame = self.named("[unknown]", NodeKind::User);
                     self.child(owner, frame)
                 }
-                Some(path) => path.iter().fold(owner, |node, frame| self.child(node, *frame)),
+                Place::Stack(stack) => {
+                    path(stack).iter().fold(owner, |node, frame| self.child(node, *frame))
+                }
             };
             self.tree.shares.push(StackShare {
                 thread: entry.thread,

@@ -100,7 +100,7 @@ impl Profile {
     /// What threads used that are not chosen.
     fn other_rows(&self, filter: &ThreadFilter) -> Vec<CodeViewRow> {
         let (mut others, mut profiler) = (None, None);
-        for account in self.threads.values().filter(|account| account.ran()) {
+        for account in self.threads.values().filter(|account| account.took_part()) {
             if filter.includes(&account.info, &self.facts) {
                 continue;
             }

@@ -41,6 +41,8 @@ pub struct Facts {
     pub exit_code: Option<i32>,
     /// What the recording missed.
     pub losses: Losses,
+    /// Graphics cards that lie in no processor's package, so that their energy is added to it.
+    pub discrete_cards: Vec<DomainId>,
     /// What is wrong with the trace and was passed over, in sentences.
     pub findings: Vec<String>,
     /// What the profiler's own programs in the kernel cost, where known.

@@ -208,7 +208,7 @@ impl Units {
                 continue;
             }
             let line = (unit == CodeUnit::Line).then_some((&frame.file, frame.line));
-            let key = (&frame.name, &frame.module, frame.kind == NodeKind::Unsampled, line);
+            let key = (&frame.name, &frame.module, frame.kind.is_code(), line);
             let place = *found.entry(key).or_insert(units.frames.len());
             units.of_frame.push(Some(place));
             let Some(known) = units.frames.get_mut(place) else {

@@ -138,7 +138,7 @@ pub(super) fn groups<'a>(
     processes: &Processes<'_>,
 ) -> Vec<Group<'a>> {
     let mut groups: BTreeMap<(Side, Key), Vec<&'a ThreadAccount>> = BTreeMap::new();
-    for (thread, account) in profile.threads.iter().filter(|(_, account)| account.ran()) {
+    for (thread, account) in profile.threads.iter().filter(|(_, account)| account.took_part()) {
         let side = side(&profile.facts, &account.info);
         let key = match side {
             Side::Profiler => Key::Unknown,

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use super::call_tree::Moment;
 use super::uncertainty::ErrorSum;
 use crate::attribution::StackCharge;
-use crate::model::{StackId, ThreadId};
+use crate::model::{AttributedSample, StackId, ThreadId};
 use crate::units::{Microjoules, Nanoseconds};
 
 /// Charges that are added up in one go. They come by window; by thread they meet the same few entries,
@@ -20,10 +20,23 @@ const AT_ONCE: usize = 1 << 17;
 
 type Charges = Vec<StackCharge<ErrorSum>>;
 
+/// Where a thread used energy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Place {
+    /// No sample is near.
+    Unsampled,
+    /// At a stack.
+    Stack(StackId),
+    /// On graphics cards.
+    Cards,
+}
+
 /// Takes charges as they come.
 #[derive(Debug, Default)]
 pub(super) struct StackUseCollector {
     waiting: Charges,
+    /// What cards used: few beside the stacks, and added up at the end.
+    cards: Vec<(AttributedSample, ErrorSum)>,
     used: StackUse,
     /// Once there are many: the thread that adds up in place of `used`.
     beside: Option<Beside>,
@@ -51,16 +64,26 @@ impl StackUseCollector {
         }
     }
 
+    /// Adds what a graphics card used for a thread in a window.
+    pub(super) fn add_card(&mut self, charge: &AttributedSample, error: ErrorSum) {
+        self.cards.push((charge.clone(), error));
+    }
+
     /// All there was.
     pub(super) fn finish(mut self) -> StackUse {
-        let Some(beside) = self.beside.take() else {
+        let mut used = if let Some(beside) = self.beside.take() {
+            // A send fails where the thread panicked, which is told by `join`.
+            beside.full.send(self.waiting).ok();
+            drop(beside.full);
+            beside.thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+        } else {
             self.used.add_up(&mut self.waiting);
-            return self.used;
+            self.used
         };
-        // A send fails where the thread panicked, which is told by `join`.
-        beside.full.send(self.waiting).ok();
-        drop(beside.full);
-        beside.thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+        for (charge, error) in self.cards {
+            used.add_card(&charge, error);
+        }
+        used
     }
 
     fn hand_on(&mut self) {
@@ -109,7 +132,7 @@ pub(super) struct StackUse {
 /// What one thread used.
 #[derive(Debug, Default)]
 struct ThreadUse {
-    places: FxHashMap<Option<StackId>, usize>,
+    places: FxHashMap<Place, usize>,
     entries: Vec<Entry>,
 }
 
@@ -119,7 +142,7 @@ pub(super) struct Entry {
     /// Of all threads' entries, the how manieth it is.
     number: usize,
     pub(super) thread: ThreadId,
-    pub(super) stack: Option<StackId>,
+    pub(super) place: Place,
     pub(super) energy: Microjoules,
     pub(super) oncpu: Nanoseconds,
     pub(super) samples: u64,
@@ -130,7 +153,11 @@ impl StackUse {
     /// The stacks that occur.
     pub(super) fn stacks(&self) -> HashSet<StackId> {
         let entries = self.threads.values().flat_map(|thread| &thread.entries);
-        entries.filter_map(|entry| entry.stack).collect()
+        let stack = |entry: &Entry| match entry.place {
+            Place::Stack(stack) => Some(stack),
+            Place::Unsampled | Place::Cards => None,
+        };
+        entries.filter_map(stack).collect()
     }
 
     /// By thread and stack, with the moments of their charges, which tell of entries by their place:
@@ -138,7 +165,7 @@ impl StackUse {
     pub(super) fn into_entries(self) -> (Vec<Entry>, Vec<Moment>) {
         let threads = self.threads.into_values();
         let mut entries: Vec<Entry> = threads.flat_map(|thread| thread.entries).collect();
-        entries.sort_unstable_by_key(|entry| (entry.thread, entry.stack));
+        entries.sort_unstable_by_key(|entry| (entry.thread, entry.place));
         let mut moments = self.times.unwrap_or_default();
         if !moments.is_empty() {
             let mut became = vec![0; entries.len()];
@@ -158,7 +185,8 @@ impl StackUse {
         for charges in charges.chunk_by(|a, b| a.thread == b.thread) {
             let thread = self.threads.entry(charges[0].thread).or_default();
             for charge in charges {
-                let entry = thread.entry(charge, &mut self.count);
+                let place = charge.stack.map_or(Place::Unsampled, Place::Stack);
+                let entry = thread.entry(charge.thread, place, &mut self.count);
                 entry.add(charge);
                 if let Some(times) = &mut self.times {
                     let StackCharge { window, energy, oncpu, .. } = *charge;
@@ -168,17 +196,27 @@ impl StackUse {
         }
         charges.clear();
     }
+
+    fn add_card(&mut self, charge: &AttributedSample, error: ErrorSum) {
+        let AttributedSample { window, thread, energy, .. } = *charge;
+        let entry = self.threads.entry(thread).or_default();
+        let entry = entry.entry(thread, Place::Cards, &mut self.count);
+        entry.energy += energy;
+        entry.error.extend(error);
+        if let Some(times) = &mut self.times {
+            times.push(Moment { window, share: entry.number, energy, oncpu: Nanoseconds::ZERO });
+        }
+    }
 }
 
 impl ThreadUse {
-    fn entry(&mut self, charge: &StackCharge<ErrorSum>, count: &mut usize) -> &mut Entry {
-        let StackCharge { thread, stack, .. } = *charge;
-        let place = *self.places.entry(stack).or_insert(self.entries.len());
-        if place == self.entries.len() {
+    fn entry(&mut self, thread: ThreadId, place: Place, count: &mut usize) -> &mut Entry {
+        let index = *self.places.entry(place).or_insert(self.entries.len());
+        if index == self.entries.len() {
             self.entries.push(Entry {
                 number: *count,
                 thread,
-                stack,
+                place,
                 energy: Microjoules::ZERO,
                 oncpu: Nanoseconds::ZERO,
                 samples: 0,
@@ -186,7 +224,7 @@ impl ThreadUse {
             });
             *count += 1;
         }
-        &mut self.entries[place]
+        &mut self.entries[index]
     }
 }
 

@@ -1,7 +1,8 @@
 //! From the sources to rows: every counter has a meter; where nothing counts, the model estimates.
 
 use super::RecordError;
-use crate::model::{EnergySample, Residency, ThreadId, Window};
+use super::cards::Cards;
+use crate::model::{DomainId, EnergySample, GpuSample, Residency, ThreadId, Window};
 use crate::sources::{CrossCheck, Discovery, EnergySource, Meter, PowerModel};
 use crate::trace::{IdlePower, SourceInfo};
 use crate::units::{MonotonicTime, Nanoseconds};
@@ -11,6 +12,7 @@ pub(super) struct Energy {
     metered: Vec<Metered>,
     model: Option<PowerModel>,
     cross_check: CrossCheck,
+    cards: Cards,
 }
 
 struct Metered {
@@ -34,17 +36,18 @@ impl Energy {
             let why: Vec<_> = found.findings.iter().map(|finding| finding.detail.clone()).collect();
             return Err(RecordError::NoSource(why.join("; ")));
         }
-        Ok(Self { metered, model: found.model, cross_check: CrossCheck::default() })
+        let cross_check = CrossCheck::default();
+        Ok(Self { metered, model: found.model, cross_check, cards: Cards::default() })
     }
 
-    /// The sources as the trace tells of them.
-    pub(super) fn describe(&self) -> Vec<SourceInfo> {
+    /// The sources as a trace of windows of this length tells of them.
+    pub(super) fn describe(&self, window: Nanoseconds) -> Vec<SourceInfo> {
         let counted = self.metered.iter().map(|metered| SourceInfo {
             name: metered.source.name().to_owned(),
             provenance: metered.source.provenance(),
             domains: metered.source.counters().iter().map(|spec| spec.domain).collect(),
             idle: Vec::new(),
-            note: metered.source.note(),
+            note: note_of(metered.source.as_ref(), window),
         });
         let modelled = self.model.iter().map(|model| SourceInfo {
             name: model.name().to_owned(),
@@ -68,14 +71,53 @@ impl Energy {
         findings.map(|finding| finding.detail).collect()
     }
 
-    /// Reads every counter now.
-    pub(super) fn read(&mut self, clock: &dyn Fn() -> MonotonicTime) {
+    /// Graphics cards that lie in no processor's package.
+    pub(super) fn discrete_cards(&self) -> Vec<DomainId> {
+        self.metered.iter().flat_map(|metered| metered.source.discrete_cards()).collect()
+    }
+
+    /// What the cards told of who used them in `window`, in which they may not have been asked.
+    pub(super) fn cards_of_window(&mut self, window: &Window) -> Vec<GpuSample> {
+        self.cards.of_window(window)
+    }
+
+    /// Adds to the sources' notes which counters could not be read at times, and why. Gives it in sentences.
+    pub(super) fn note_failures(&self, sources: &mut [SourceInfo]) -> Vec<String> {
+        let mut failures = Vec::new();
+        for Metered { source, meters } in &self.metered {
+            let of_source: Vec<String> = meters
+                .iter()
+                .filter_map(|meter| {
+                    let why = meter.last_error()?;
+                    Some(format!("{} could not be read at times: {why}", meter.spec().domain))
+                })
+                .collect();
+            let told = sources.iter_mut().find(|told| told.name == source.name());
+            if let Some(told) = told.filter(|_| !of_source.is_empty()) {
+                let notes = told.note.take().into_iter().chain(of_source.iter().cloned());
+                told.note = Some(notes.collect::<Vec<_>>().join("; "));
+            }
+            failures.extend(of_source);
+        }
+        failures
+    }
+
+    /// Reads every counter now, at the edge `line` of a window, and asks the cards who uses them.
+    pub(super) fn read(&mut self, clock: &dyn Fn() -> MonotonicTime, line: MonotonicTime) {
         let mut readings = Vec::new();
         for metered in &mut self.metered {
             metered.source.read(clock, &mut readings);
             for reading in readings.drain(..) {
                 metered.meters[reading.counter].push(reading);
             }
+        }
+        // After all counters: drivers take their time to tell of processes.
+        if self.cards.are_to_be_asked(line) {
+            let mut told = Vec::new();
+            for metered in &mut self.metered {
+                metered.source.read_cards(&mut told);
+            }
+            self.cards.tell(line, told);
         }
     }
 
@@ -106,4 +148,23 @@ impl Energy {
         }
         Some(samples)
     }
+}
+
+/// What must be said of a source's figures in windows of this length.
+fn note_of(source: &dyn EnergySource, window: Nanoseconds) -> Option<String> {
+    let coarse: Vec<String> = source
+        .counters()
+        .iter()
+        .filter(|spec| spec.moves_in_long_steps() && spec.is_too_coarse_for(window))
+        .map(|spec| spec.domain.to_string())
+        .collect();
+    let coarse = (!coarse.is_empty()).then(|| {
+        format!(
+            "{}: windows are shorter than the steps of its counter and are flagged `coarse`, so that sums over a \
+             second tell, and single windows do not",
+            coarse.join(", ")
+        )
+    });
+    let sentences: Vec<String> = source.note().into_iter().chain(coarse).collect();
+    (!sentences.is_empty()).then(|| sentences.join("; "))
 }

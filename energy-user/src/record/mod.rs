@@ -2,6 +2,7 @@
 
 mod address_space;
 mod capture;
+mod cards;
 mod ending;
 mod energy;
 mod jit;
@@ -72,6 +73,8 @@ pub struct RecordOptions {
     pub powercap_root: Option<PathBuf>,
     /// Where sysfs is, instead of `/sys`, for the energy sources.
     pub sysfs: Option<PathBuf>,
+    /// Where NVIDIA's library of cards is, instead of where its driver puts it.
+    pub nvml_library: Option<PathBuf>,
     /// Where energy is to come from.
     pub source: SourceChoice,
     /// Samples of stacks a second on each CPU; `None` for no stacks.

@@ -18,7 +18,7 @@ use super::ticker::Ticker;
 use super::writing::Writing;
 use super::{Progress, RecordError, RecordOptions, Recording, TargetChoice, privileges};
 use crate::model::{
-    DomainId, EnergySample, Grid, Losses, Provenance, Residency, Window, disjoint_cover,
+    DomainId, EnergySample, Grid, Losses, Provenance, Residency, Window, disjoint_cover_with,
 };
 use crate::probes::{
     AttachOptions, Probes, count_event, monotonic_now, sees_host_pids, suspended, wall_now,
@@ -61,6 +61,7 @@ pub async fn record(
     let source_options = SourceOptions {
         powercap_root: options.powercap_root.clone(),
         sysfs: options.sysfs.clone(),
+        nvml_library: options.nvml_library.clone(),
         choice: options.source,
     };
     let mut energy = Energy::new(discover(&source_options, &facts, &count_event))?;
@@ -73,7 +74,8 @@ pub async fn record(
         attach.btf.clone_from(btf);
     }
     let probes = Probes::attach(&attach)?;
-    let mut session = new_session(options, &facts, energy.describe());
+    let mut session = new_session(options, &facts, energy.describe(options.window));
+    session.discrete_cards = energy.discrete_cards();
     session.sampling =
         options.frequency.zip(probes.sampling_event()).map(|(frequency, event)| SamplingInfo {
             frequency,
@@ -84,7 +86,7 @@ pub async fn record(
     let mut signals = Signals::new()?;
     let writer = TraceWriter::create(&options.output, options.existing, options.owner, &session)?;
     let tasks = Tasks::scan(procfs, roots, unified_cgroups(Path::new("/proc/self/mountinfo")));
-    energy.read(&monotonic_now);
+    energy.read(&monotonic_now, monotonic_now());
     let mut capture = Capture::begin(probes, tasks, grid, monotonic_now);
     let start = capture.start();
     let utc = wall_clock_at(start);
@@ -211,7 +213,7 @@ impl Recorder {
         let now = monotonic_now();
         let line = self.grid.line_at_or_before(now);
         if line > self.last_read {
-            self.energy.read(&monotonic_now);
+            self.energy.read(&monotonic_now, line);
             self.last_read = line;
             // Long windows have ticks in between; short ones a missed tick each.
             if step == self.grid.step() {
@@ -274,6 +276,8 @@ impl Recorder {
         self.counted.events = events;
         // Counters are read at every line before windows are drained past it.
         let samples = self.energy.of_window(&window, &residency).unwrap_or_default();
+        let cards = self.energy.cards_of_window(&window);
+        self.capture.tasks().introduce(cards.iter().filter_map(|card| card.pid));
         self.losses.energy_gaps +=
             samples.iter().filter(|sample| sample.energy.is_none()).count() as u64;
         self.recent.push_back((window.length(), samples.clone()));
@@ -283,6 +287,7 @@ impl Recorder {
         }
         self.batch.windows.push(window);
         self.batch.energy.extend(samples);
+        self.batch.gpu.extend(cards);
         self.batch.residency.extend(residency);
         self.batch.samples.extend(self.capture.take_samples_before(window.index + 1));
         self.next_window += 1;
@@ -302,7 +307,7 @@ impl Recorder {
         let mut present: Vec<DomainId> = samples().map(|sample| sample.domain).collect();
         present.sort_unstable();
         present.dedup();
-        let cover = disjoint_cover(&present);
+        let cover = disjoint_cover_with(&present, &self.energy.discrete_cards());
         let mut joules = None;
         let mut estimated = false;
         let mut told = BTreeSet::new();
@@ -323,7 +328,7 @@ impl Recorder {
     fn complete(mut self, mut session: Session, stop: &Stop) -> Result<Recording, RecordError> {
         let end = monotonic_now();
         self.capture.finish(end);
-        self.energy.read(&monotonic_now);
+        self.energy.read(&monotonic_now, end);
         self.write_windows_to(self.grid.line_at_or_before(end));
         if self.window_start(self.next_window) < end {
             let mut rest = self.capture.take_before(u32::MAX);
@@ -353,6 +358,7 @@ impl Recorder {
         {
             source.note = Some(warnings.join("; "));
         }
+        warnings.extend(self.energy.note_failures(&mut session.sources));
         if let Some(stacks) = self.capture.into_stacks() {
             let (stacks, unnamed) = stacks.named();
             self.writing.send(Batch { stacks, ..Batch::default() });

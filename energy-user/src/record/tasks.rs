@@ -412,6 +412,17 @@ impl Tasks {
         self.begin(address, tid, MonotonicTime::default(), info)
     }
 
+    /// Names processes that something else than the scheduler tells of: they may not run at all while
+    /// recording, and a card work for them.
+    pub(super) fn introduce(&mut self, processes: impl Iterator<Item = u32>) {
+        for tgid in processes {
+            if self.resting.contains_key(&tgid) {
+                self.ensure_process(tgid);
+                self.introduce_leader(tgid);
+            }
+        }
+    }
+
     /// Names a process by its leader where another of its threads is met: the leader may sleep
     /// through the whole recording.
     fn introduce_leader(&mut self, tgid: u32) {

@@ -76,6 +76,9 @@ struct Stacks<'a> {
     threads: usize,
     energy_uj: Microjoules,
     unsampled_uj: Microjoules,
+    /// Of graphics cards, where there is any: no sample tells where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_uj: Option<Microjoules>,
     frameless_uj: Microjoules,
     /// By program: what lies at stacks of programs, and what of it at stacks without all callers.
     cut_short: Vec<CutShortJson>,
@@ -106,6 +109,7 @@ impl<'a> Stacks<'a> {
             threads,
             energy_uj: tree.energy(),
             unsampled_uj: tree.unsampled(),
+            gpu_uj: Some(tree.on_cards()).filter(|energy| *energy > Microjoules::ZERO),
             frameless_uj: tree.frameless,
             cut_short: tree
                 .cut_short()

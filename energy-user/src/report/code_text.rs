@@ -102,11 +102,15 @@ fn code_head(subject: &CodeSubject<'_>, options: &ReportOptions, paint: Paint) -
     let part = |part: Microjoules| {
         Share::of(part.get(), all.get()).map_or_else(|| "0".to_owned(), scale::percent)
     };
-    let text = format!(
+    let mut text = format!(
         "{samples} samples of {threads} thread{s} divide {}; {} % of that [unsampled]",
         scale::energy(all),
         part(tree.unsampled())
     );
+    if tree.on_cards() > Microjoules::ZERO {
+        let on_cards = part(tree.on_cards());
+        text.push_str(&format!(", {on_cards} % [gpu], of which samples do not tell where"));
+    }
     put("stacks", &text, false);
     if tree.frameless > Microjoules::ZERO {
         let text = format!(
@@ -213,7 +217,9 @@ fn line_name(frame: &FunctionFrame) -> String {
     let object = object(frame).map_or_else(String::new, |name| format!(" ({})", printable(&name)));
     let place = match place(frame) {
         Some(place) => printable(&place),
-        None if frame.kind == NodeKind::Unsampled => return marked_name(frame),
+        None if matches!(frame.kind, NodeKind::Unsampled | NodeKind::Gpu) => {
+            return marked_name(frame);
+        }
         None => "[no line]".to_owned(),
     };
     format!("{place} {}{object}", marked_name(frame))

@@ -264,6 +264,30 @@ struct Domain<'a> {
     known_seconds: f64,
     windows_without_energy: u64,
     idle_baseline: IdleBaseline,
+    /// Of a graphics card, why its unattributed energy is nobody's; they add up to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unattributed_because: Option<Because>,
+}
+
+/// Why energy of a graphics card is nobody's.
+#[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the unit is in the name of every figure")]
+struct Because {
+    use_untold_uj: Microjoules,
+    unused_uj: Microjoules,
+    unrecorded_processes_uj: Microjoules,
+}
+
+impl Because {
+    fn of(account: &DomainAccount) -> Option<Self> {
+        let nobodys = account.nobodys;
+        let told = account.provenance.is_some() && nobodys.sum() == account.ledger.unattributed;
+        (told && nobodys.sum() > Microjoules::ZERO).then_some(Self {
+            use_untold_uj: nobodys.untold,
+            unused_uj: nobodys.unused,
+            unrecorded_processes_uj: nobodys.strangers,
+        })
+    }
 }
 
 impl<'a> Domain<'a> {
@@ -282,6 +306,7 @@ impl<'a> Domain<'a> {
             known_seconds: account.covered.seconds(),
             windows_without_energy: account.gaps,
             idle_baseline: IdleBaseline::of(account.baseline),
+            unattributed_because: Because::of(account),
         }
     }
 }

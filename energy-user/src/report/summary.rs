@@ -3,9 +3,9 @@
 use super::scale;
 use super::table::printable;
 use crate::attribution::Baseline;
-use crate::model::{Ledger, Provenance};
+use crate::model::{Domain, Ledger, Provenance};
 use crate::profile::{DomainAccount, Profile, Targets, View};
-use crate::units::{Nanoseconds, Share};
+use crate::units::{Microjoules, Nanoseconds, Share};
 
 /// How wide the labels are.
 const LABEL: usize = 12;
@@ -43,6 +43,7 @@ pub(super) fn lines(profile: &Profile, view: &View, width: usize) -> Vec<Line> {
     fields.add("ledger", &ledger(&view.total, profile.provenance()));
     fields.add("coverage", &coverage(profile, &view.total));
     domains(profile, &mut fields);
+    nobodys(profile, &mut fields);
     fields.add("model", &model(profile));
     baselines(profile, &mut fields);
     fields.add("recorded", &recorded(profile));
@@ -232,6 +233,25 @@ fn domains(profile: &Profile, fields: &mut Fields) {
     }
 }
 
+/// Why energy of graphics cards is nobody's.
+fn nobodys(profile: &Profile, fields: &mut Fields) {
+    for (domain, account) in &profile.domains {
+        let nobodys = &account.nobodys;
+        let reasons: Vec<String> = [
+            (nobodys.untold, "while nothing told which process used it"),
+            (nobodys.unused, "above idle while no process used it"),
+            (nobodys.strangers, "of processes that were not recorded"),
+        ]
+        .into_iter()
+        .filter(|(energy, _)| *energy > Microjoules::ZERO)
+        .map(|(energy, why)| format!("{} {why}", scale::energy(energy)))
+        .collect();
+        if !reasons.is_empty() {
+            fields.add("nobody's", &format!("of {domain} {}", reasons.join(", ")));
+        }
+    }
+}
+
 /// A domain's energy and its mean power while that was known.
 fn energy_and_power(account: &DomainAccount) -> (String, String) {
     if account.known == 0 {
@@ -253,6 +273,13 @@ fn baselines(profile: &Profile, fields: &mut Fields) {
         match account.baseline.power() {
             Some(power) => fields
                 .add(label, &format!("{name:<12}{:>8}  {}", scale::power(power), account.baseline)),
+            None if domain.domain == Domain::Gpu => fields.warn(
+                label,
+                &format!(
+                    "{name:<12} unknown: it was never known to be unused for 1 s; its users are charged with idle \
+                     too. Give it with --idle-watts {name}=WATTS, or record with a second in which nothing uses it"
+                ),
+            ),
             None => fields.warn(
                 label,
                 &format!(

@@ -1,15 +1,21 @@
 //! The report as text: what was recorded, how it closes, and who used what.
 
+use std::collections::BTreeMap;
+
 use super::ReportOptions;
 use super::scale;
 use super::summary::{Line, lines as summary_lines};
 use super::table::{self, Align, printable};
 use crate::model::Provenance;
 use crate::profile::{GroupBy, Profile, Row, UserNames, View};
+use crate::units::Microjoules;
 
 /// How much deeper each generation of processes is shown, and how many generations at most.
 const INDENT: &str = "  ";
 const DEEPEST: usize = 10;
+
+/// Which column is that of graphics cards, where the total has any.
+const ON_CARDS: usize = 2;
 
 /// What stands where the energy is not known: never a 0.
 pub(super) const UNKNOWN: &str = "unknown";
@@ -76,6 +82,9 @@ fn group_lines(profile: &Profile, view: &View, options: &ReportOptions) -> Vec<S
         ("share %", Align::Right),
         ("CPU s", Align::Right),
     ];
+    if profile.on_cards(&BTreeMap::new()).is_some() {
+        columns.insert(ON_CARDS, ("of it GPU", Align::Right));
+    }
     match options.by {
         GroupBy::Process => columns.push(("PID", Align::Right)),
         GroupBy::Thread => columns.extend([("PID", Align::Right), ("TID", Align::Right)]),
@@ -100,6 +109,10 @@ fn group_cells(profile: &Profile, view: &View, by: GroupBy, row: &Row) -> Vec<St
         row.share(&view.total).filter(|_| known.is_some()).map_or_else(String::new, scale::percent),
         row.oncpu.map_or_else(String::new, scale::seconds),
     ];
+    if let Some(on_cards) = profile.on_cards(&row.by_domain) {
+        let shown = known.filter(|_| on_cards > Microjoules::ZERO).map(|_| scale::energy(on_cards));
+        cells.insert(ON_CARDS, shown.unwrap_or_default());
+    }
     match by {
         GroupBy::Process => cells.push(number(row.pid)),
         GroupBy::Thread => cells.extend([number(row.pid), number(row.tid)]),

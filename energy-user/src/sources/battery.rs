@@ -38,7 +38,7 @@ pub struct BatteryGauges {
 pub(super) fn seek(machine: &Machine) -> Sought {
     let found = Batteries::open(machine.sysfs);
     let source = found.source.map(|source| Box::new(source) as Box<dyn EnergySource>);
-    Sought { source, findings: found.findings }
+    Sought { source, findings: found.findings, ..Sought::default() }
 }
 
 impl Batteries {

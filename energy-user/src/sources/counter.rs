@@ -1,7 +1,7 @@
 //! What every counter of energy has in common: what it covers, how it counts, what a reading is.
 
 use super::SourceError;
-use crate::model::{DomainId, Provenance};
+use crate::model::{DomainId, GpuSample, Provenance};
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds, Watts};
 
 /// The monotonic clock, passed in so that no source reads a clock by itself.
@@ -23,6 +23,22 @@ pub struct CounterSpec {
     pub ceiling: Watts,
     /// What the hardware shows.
     pub shows: Shown,
+}
+
+/// A counter that moves no more often than this does so in steps that windows and readings can fall
+/// between.
+const LONG_STEP: Nanoseconds = Nanoseconds::from_millis(20);
+
+impl CounterSpec {
+    /// Whether a reading may find the counter where the one before found it, although energy was drawn.
+    pub fn moves_in_long_steps(&self) -> bool {
+        self.shows == Shown::Energy && self.update_period >= LONG_STEP
+    }
+
+    /// Whether a window of this length is over before the hardware has a new figure.
+    pub fn is_too_coarse_for(&self, window: Nanoseconds) -> bool {
+        self.update_period >= LONG_STEP && window < self.update_period
+    }
 }
 
 /// What a sensor shows.
@@ -61,6 +77,15 @@ pub trait EnergySource: Send {
     /// The counters, in an order that does not change.
     fn counters(&self) -> &[CounterSpec];
 
+    /// Those of its domains that are graphics cards which lie in no processor's package.
+    fn discrete_cards(&self) -> Vec<DomainId> {
+        Vec::new()
+    }
+
     /// Reads every counter once and appends one reading for each.
     fn read(&mut self, clock: &ClockFn, out: &mut Vec<CounterReading>);
+
+    /// Who used its graphics cards since the last call, and what state they are in; the window's index
+    /// is left at 0. Nothing where it does not know.
+    fn read_cards(&mut self, _out: &mut Vec<GpuSample>) {}
 }

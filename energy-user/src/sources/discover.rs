@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{EnergySource, Finding, HostFacts, OpenEvent, PowerModel, SourceChoice};
+use super::{EnergySource, Finding, HostFacts, OpenEvent, PowerModel, SourceChoice, nvml};
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +12,9 @@ pub struct SourceOptions {
     pub powercap_root: Option<PathBuf>,
     /// Where sysfs is; the default is `/sys`.
     pub sysfs: Option<PathBuf>,
+    /// Where NVIDIA's library of cards is, a path or a name; the default is the driver's, and none where
+    /// [`Self::sysfs`] is another machine's.
+    pub nvml_library: Option<PathBuf>,
     /// Which source is wanted.
     pub choice: SourceChoice,
 }
@@ -33,21 +36,32 @@ pub(super) struct Machine<'a> {
     pub powercap_root: Option<&'a Path>,
     pub facts: &'a HostFacts,
     pub open_event: &'a OpenEvent<'a>,
+    pub choice: SourceChoice,
+    pub nvml_library: Option<&'a Path>,
+    /// The PCI addresses of the graphics cards found so far, in the order of their numbers.
+    pub cards: Vec<String>,
 }
 
 /// What looking for one source brought.
+#[derive(Default)]
 pub(super) struct Sought {
     pub source: Option<Box<dyn EnergySource>>,
     pub findings: Vec<Finding>,
+    /// The PCI addresses of graphics cards it has numbered, in order; empty where one is not known.
+    pub cards: Vec<String>,
 }
 
 /// Looks for sources. `open_event` opens perf events.
 pub fn discover(options: &SourceOptions, facts: &HostFacts, open_event: &OpenEvent) -> Discovery {
-    let machine = Machine {
+    let default_library = options.sysfs.is_none().then_some(Path::new(nvml::LIBRARY));
+    let mut machine = Machine {
         sysfs: options.sysfs.as_deref().unwrap_or(Path::new("/sys")),
         powercap_root: options.powercap_root.as_deref(),
         facts,
         open_event,
+        choice: options.choice,
+        nvml_library: options.nvml_library.as_deref().or(default_library),
+        cards: Vec::new(),
     };
     let mut findings = Vec::new();
     let mut sources: Vec<Box<dyn EnergySource>> = Vec::new();
@@ -62,6 +76,7 @@ pub fn discover(options: &SourceOptions, facts: &HostFacts, open_event: &OpenEve
             let sought = seek(&machine);
             findings.extend(sought.findings);
             sources.extend(sought.source);
+            machine.cards.extend(sought.cards);
         }
     }
     if findings.is_empty() {
@@ -85,11 +100,13 @@ fn measure_processors(sources: &[Box<dyn EnergySource>]) -> bool {
 }
 
 impl SourceOptions {
-    /// Whether this source is to be looked for. Whoever names a root wants its zones.
+    /// Whether this source is to be looked for. Whoever names a root wants its zones, and whoever names a
+    /// library its cards.
     fn wants(&self, source: SourceChoice) -> bool {
         match self.choice {
             SourceChoice::Auto if self.powercap_root.is_some() => {
                 source == SourceChoice::RaplPowercap
+                    || (source == SourceChoice::Nvml && self.nvml_library.is_some())
             }
             SourceChoice::Auto => true,
             chosen => chosen == source,

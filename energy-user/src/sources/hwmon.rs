@@ -39,20 +39,28 @@ pub struct HwmonSensors {
 
 /// Looks for sensors on a machine.
 pub(super) fn seek(machine: &Machine) -> Sought {
-    let found = Hwmon::open(machine.sysfs);
+    let found = Hwmon::open_beside(machine.sysfs, &machine.cards);
     let source = found.source.map(|source| Box::new(source) as Box<dyn EnergySource>);
-    Sought { source, findings: found.findings }
+    Sought { source, findings: found.findings, ..Sought::default() }
 }
 
 impl Hwmon {
     /// Opens every sensor of energy or power under `class/hwmon` of a sysfs.
     pub fn open(sysfs: &Path) -> HwmonSensors {
+        Self::open_beside(sysfs, &[])
+    }
+
+    /// [`Self::open`] where graphics cards at these PCI addresses are measured already: they are passed over,
+    /// and the numbers of cards go on after theirs.
+    pub fn open_beside(sysfs: &Path, cards: &[String]) -> HwmonSensors {
         let mut findings = Vec::new();
         let mut opened: Vec<(Place, Sensor, Nanoseconds)> = Vec::new();
         for chip in chips(sysfs) {
             for (index, channel) in chip.channels().iter().enumerate() {
                 let place = place(&chip.name, index, channel.label.as_deref());
-                if place == Place::Contained {
+                let measured = place == Place::Device(Domain::Gpu)
+                    && chip.pci_address().is_some_and(|address| cards.contains(&address));
+                if place == Place::Contained || measured {
                     continue;
                 }
                 match Sensor::open(&chip, channel) {
@@ -66,6 +74,7 @@ impl Hwmon {
             }
         }
         let mut numbers = Numbers::of(opened.iter().map(|(place, ..)| *place));
+        numbers.begin_at(Domain::Gpu, u16::try_from(cards.len()).unwrap_or(u16::MAX));
         let (mut counters, mut sensors): (Vec<CounterSpec>, Vec<Sensor>) = Default::default();
         for (place, sensor, update) in opened {
             let Some(domain) = numbers.next(place) else { continue };
@@ -227,6 +236,13 @@ impl Numbers {
         Self { kinds }
     }
 
+    /// Leaves the numbers below `first` to others of the kind.
+    fn begin_at(&mut self, kind: Domain, first: u16) {
+        if let Some((_, given)) = self.kinds.get_mut(&kind) {
+            *given = first;
+        }
+    }
+
     /// The domain of the next channel; a single meter of the machine has no number.
     fn next(&mut self, place: Place) -> Option<DomainId> {
         match place {
@@ -235,7 +251,7 @@ impl Numbers {
             Place::Device(kind) => {
                 let (all, given) = self.kinds.get_mut(&kind)?;
                 let number = *given;
-                *given += 1;
+                *given = given.checked_add(1)?;
                 Some(if kind == Domain::Machine && *all == 1 {
                     DomainId::of_machine(kind)
                 } else {

@@ -91,6 +91,15 @@ impl Chip {
         powers
     }
 
+    /// Where on the PCI bus the device is that it belongs to, e.g. `0000:41:00.0`; `None` where it is on no
+    /// such bus.
+    pub(super) fn pci_address(&self) -> Option<String> {
+        let device = fs::canonicalize(self.path("device")).ok()?;
+        let name = device.file_name()?.to_str()?;
+        (name.len() == "0000:41:00.0".len() && name.split([':', '.']).count() == 4)
+            .then(|| name.to_owned())
+    }
+
     /// How often it brings its readings up to date, in milliseconds, where it says so.
     pub(super) fn update_interval_ms(&self) -> Option<u64> {
         let files = ["power1_average_interval", "update_interval"];

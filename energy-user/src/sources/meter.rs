@@ -44,6 +44,10 @@ struct Point {
     sum_uj: u64,
     /// What is known of the time since the point before.
     since: Interval,
+    /// The mean power since the value was another one.
+    power: Watts,
+    /// Whether the value is that of the point before, of a counter that moves in long steps.
+    repeated: bool,
 }
 
 /// What is known of the time between two good readings.
@@ -53,6 +57,13 @@ enum Interval {
     Known(CounterFlags),
     /// The energy is unknown, for these reasons.
     Unknown(CounterFlags),
+}
+
+impl Point {
+    /// The first point of a counter.
+    fn first(at: MonotonicTime, spread: Nanoseconds, since: Interval) -> Self {
+        Self { at, spread, sum_uj: 0, since, power: Watts::new(0.0), repeated: false }
+    }
 }
 
 impl Meter {
@@ -119,6 +130,11 @@ impl Meter {
             Shown::Energy => flags,
             Shown::Power => flags.with(CounterFlags::INTEGRATED),
         };
+        let flags = if self.spec.is_too_coarse_for(window.length()) {
+            flags.with(CounterFlags::COARSE)
+        } else {
+            flags
+        };
         self.forget_before(window.end);
         Some(EnergySample {
             window: window.index,
@@ -134,7 +150,7 @@ impl Meter {
     fn push_value(&mut self, at: MonotonicTime, spread: Nanoseconds, value_uj: u64) {
         let Some(last) = self.points.back().copied() else {
             let since = Interval::Unknown(self.pending);
-            return self.anchor(Point { at, spread, sum_uj: 0, since }, value_uj);
+            return self.anchor(Point::first(at, spread, since), value_uj);
         };
         let margin = last.spread + spread + self.spec.update_period + self.spec.update_period;
         let most = |elapsed: Nanoseconds| {
@@ -157,7 +173,15 @@ impl Meter {
             Step::Forward(energy) => (energy, Interval::Known(CounterFlags::NONE)),
             Step::Wrapped(energy) => (energy, Interval::Known(CounterFlags::WRAPPED)),
         };
-        let point = Point { at, spread, sum_uj: last.sum_uj + energy_uj, since };
+        let repeated = value_uj == self.last_value_uj && self.spec.moves_in_long_steps();
+        let power = if repeated {
+            last.power
+        } else {
+            let from = if last.repeated { self.unchanged_since } else { last.at };
+            Microjoules::new(energy_uj).joules() / at.since(from)
+        };
+        let sum_uj = last.sum_uj + energy_uj;
+        let point = Point { at, spread, sum_uj, since, power, repeated };
         match since {
             Interval::Unknown(_) => self.anchor(point, value_uj),
             Interval::Known(_) => self.go_on(point, last.at, value_uj),
@@ -231,10 +255,20 @@ impl Meter {
         if !unknown.is_empty() || self.points.len() < 2 {
             return Err(informing.with(unknown));
         }
+        if self.is_repeated_in(window) {
+            informing = informing.with(CounterFlags::REPEATED);
+        }
         let (start, end) = (self.edge(window.start), self.edge(window.end));
         let energy = Microjoules::new(end.sum_uj - start.sum_uj);
         let error = Joules::new((start.variance_j2 + end.variance_j2).sqrt()).to_microjoules();
         Ok((energy, error, informing))
+    }
+
+    /// Whether the counter stood still in the interval that the window's middle is in.
+    fn is_repeated_in(&self, window: &Window) -> bool {
+        let middle = window.start + Nanoseconds::new(window.length().get() / 2);
+        let after = self.points.partition_point(|point| point.at < middle);
+        self.points.get(after).is_some_and(|point| point.repeated)
     }
 
     /// The sum at `edge`, which must lie within known time.
@@ -246,7 +280,7 @@ impl Meter {
         let energy_uj = after.sum_uj - before.sum_uj;
         let part = u128::from(energy_uj) * u128::from(gone.get()) / u128::from(length.get());
         let part = u64::try_from(part).expect("a part of an energy is no more than the whole");
-        let power = Microjoules::new(energy_uj).joules() / length;
+        let power = after.power;
         let uniform = 12_f64.sqrt();
         let quantum = self.spec.quantum.joules().get() / uniform;
         // The reading is as old as the last update, and was made somewhere between its two stamps.
@@ -436,6 +470,47 @@ mod tests {
         push(&mut meter, 100, 0);
         push(&mut meter, 400, 1_000_000);
         assert_eq!(energy(&mut meter, 100, 400), (None, "gap".to_owned()));
+    }
+
+    /// Moves once in 100 ms, in quanta of 1 mJ, as NVIDIA's cards do.
+    fn slow_meter() -> Meter {
+        let spec = CounterSpec {
+            domain: DomainId::of_socket(Domain::Gpu, 0),
+            range: None,
+            quantum: Microjoules::new(1000),
+            update_period: Nanoseconds::from_millis(100),
+            ceiling: Watts::new(3000.0),
+            shows: Shown::Energy,
+        };
+        Meter::new(spec, "test", Provenance::Measured)
+    }
+
+    #[test]
+    fn a_slow_counter_that_repeats_itself_is_flagged_and_keeps_its_error() {
+        let mut meter = slow_meter();
+        for (at, value) in [(100, 0), (200, 30_000_000), (300, 30_000_000), (400, 90_000_000)] {
+            push(&mut meter, at, value);
+        }
+        assert_eq!(energy(&mut meter, 100, 200), (Some(30_000_000), String::new()));
+        let repeated = meter.energy_of(&window(200, 300)).unwrap();
+        assert_eq!(
+            (repeated.energy, repeated.flags),
+            (Some(Microjoules::ZERO), CounterFlags::REPEATED)
+        );
+        // 300 W × 100 ms of update jitter at each edge, as before: 30 J / √12 × √2 = 12.2 J.
+        let error = repeated.error.unwrap().get();
+        assert!((12_240_000..12_260_000).contains(&error), "{error}");
+        assert_eq!(energy(&mut meter, 300, 400), (Some(60_000_000), String::new()));
+    }
+
+    #[test]
+    fn a_window_shorter_than_the_counters_update_is_flagged_and_loses_nothing() {
+        let mut meter = slow_meter();
+        for (at, value) in [(100, 0), (150, 0), (200, 30_000_000)] {
+            push(&mut meter, at, value);
+        }
+        assert_eq!(energy(&mut meter, 100, 150), (Some(0), "coarse|repeated".to_owned()));
+        assert_eq!(energy(&mut meter, 150, 200), (Some(30_000_000), "coarse".to_owned()));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod hwmon_chip;
 mod hwmon_place;
 mod meter;
 mod number_file;
+mod nvml;
 mod perf_pmu;
 mod power_integral;
 mod power_model;
@@ -42,6 +43,7 @@ pub use finding::{Finding, FindingState};
 pub use host_facts::{CpuVendor, HostFacts};
 pub use hwmon::{Hwmon, HwmonSensors};
 pub use meter::Meter;
+pub use nvml::{Nvml, NvmlCards};
 pub use perf_pmu::{OpenEvent, ReadCount};
 pub use power_model::PowerModel;
 pub use power_table::{

@@ -52,7 +52,7 @@ pub struct PerfCounters {
 pub(super) fn seek(machine: &Machine) -> Sought {
     let found = RaplPerf::open(machine.sysfs, machine.facts, machine.open_event);
     let source = found.source.map(|source| Box::new(source) as Box<dyn EnergySource>);
-    Sought { source, findings: found.findings }
+    Sought { source, findings: found.findings, ..Sought::default() }
 }
 
 impl RaplPerf {

@@ -54,12 +54,12 @@ pub(super) fn seek(machine: &Machine) -> Sought {
                 findings.insert(0, missing_counters(&zones, root, machine));
             }
             let source = zones.source.map(|source| Box::new(source) as Box<dyn EnergySource>);
-            Sought { source, findings }
+            Sought { source, findings, ..Sought::default() }
         }
         Err(error) => {
             let finding = Finding::missing("RAPL (powercap)", error.to_string());
             let findings = vec![finding.remedied_by(remedy_without_zones(machine))];
-            Sought { source: None, findings }
+            Sought { findings, ..Sought::default() }
         }
     }
 }

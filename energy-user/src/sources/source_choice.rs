@@ -5,7 +5,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::discover::{Machine, Sought};
-use super::{battery, hwmon, rapl_perf, rapl_powercap};
+use super::{battery, hwmon, nvml, rapl_perf, rapl_powercap};
 
 /// Where energy is to come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum SourceChoice {
     RaplPerf,
     /// RAPL by powercap zones.
     RaplPowercap,
+    /// NVIDIA's graphics cards.
+    Nvml,
     /// Sensors of hardware monitoring.
     Hwmon,
     /// Batteries, while they discharge; where nothing better measures.
@@ -27,8 +29,15 @@ pub enum SourceChoice {
 
 impl SourceChoice {
     /// Every choice, in the order shown; what measures comes best first.
-    pub const ALL: [Self; 6] =
-        [Self::Auto, Self::RaplPerf, Self::RaplPowercap, Self::Hwmon, Self::Battery, Self::Model];
+    pub const ALL: [Self; 7] = [
+        Self::Auto,
+        Self::RaplPerf,
+        Self::RaplPowercap,
+        Self::Nvml,
+        Self::Hwmon,
+        Self::Battery,
+        Self::Model,
+    ];
 
     /// The name in options.
     pub const fn name(self) -> &'static str {
@@ -36,6 +45,7 @@ impl SourceChoice {
             Self::Auto => "auto",
             Self::RaplPerf => "rapl-perf",
             Self::RaplPowercap => "rapl-powercap",
+            Self::Nvml => "nvml",
             Self::Hwmon => "hwmon",
             Self::Battery => "battery",
             Self::Model => "model",
@@ -48,6 +58,7 @@ impl SourceChoice {
             Self::Auto | Self::Model => None,
             Self::RaplPerf => Some(rapl_perf::seek),
             Self::RaplPowercap => Some(rapl_powercap::seek),
+            Self::Nvml => Some(nvml::seek),
             Self::Hwmon => Some(hwmon::seek),
             Self::Battery => Some(battery::seek),
         }

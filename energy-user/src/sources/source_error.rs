@@ -63,6 +63,20 @@ pub enum SourceError {
         /// What it should hold.
         expected: &'static str,
     },
+    /// A graphics card's driver does not give a figure.
+    #[error("cannot read the {what} of {card}: {why}{}", remedy.map_or_else(String::new, |way| format!("; {way}")))]
+    Card {
+        /// Which figure, e.g. `energy`.
+        what: &'static str,
+        /// The card's domain.
+        card: String,
+        /// The driver's reason.
+        why: String,
+        /// Whether more privilege would help.
+        is_permission: bool,
+        /// The way out, where one is known.
+        remedy: Option<&'static str>,
+    },
 }
 
 impl SourceError {
@@ -83,6 +97,7 @@ impl SourceError {
     pub fn is_permission(&self) -> bool {
         matches!(self, Self::List { cause, .. } | Self::Read { cause, .. } | Self::Event { cause, .. }
             if cause.kind() == io::ErrorKind::PermissionDenied)
+            || matches!(self, Self::Card { is_permission: true, .. })
     }
 }
 

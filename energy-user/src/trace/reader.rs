@@ -13,12 +13,14 @@ use super::output::TableOutput;
 use super::place::{SESSION, is_being_recorded};
 use super::read_ahead::ReadAhead;
 use super::session::{Session, SessionState};
-use super::tables::{Attributed, Energy, ResidencyTable, Samples, Stacks, Table, Threads, Windows};
+use super::tables::{
+    Attributed, Energy, Gpu, ResidencyTable, Samples, Stacks, Table, Threads, Windows,
+};
 use super::window_set::WindowSet;
 use super::{SCHEMA_VERSION, TraceError};
 use crate::model::{
-    AttributedSample, EnergySample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
-    Window,
+    AttributedSample, EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId,
+    ThreadInfo, Window,
 };
 
 /// Rows of `attributed` encoded at once.
@@ -39,6 +41,7 @@ pub struct TraceReader {
     findings: Vec<Finding>,
     windows: Vec<PathBuf>,
     energy: Vec<PathBuf>,
+    gpu: Vec<PathBuf>,
     residency: Vec<PathBuf>,
     threads: Vec<PathBuf>,
     samples: Vec<PathBuf>,
@@ -111,6 +114,7 @@ impl TraceReader {
         let finished = session.state != SessionState::Recording;
         let windows = listing.files::<Windows>(finished, &mut findings)?;
         let energy = listing.files::<Energy>(finished, &mut findings)?;
+        let gpu = listing.files::<Gpu>(finished, &mut findings)?;
         let residency = listing.files::<ResidencyTable>(finished, &mut findings)?;
         let threads = listing.files::<Threads>(finished, &mut findings)?;
         let samples = listing.files::<Samples>(finished, &mut findings)?;
@@ -132,6 +136,7 @@ impl TraceReader {
             findings,
             windows,
             energy,
+            gpu,
             residency,
             threads,
             samples,
@@ -164,6 +169,11 @@ impl TraceReader {
     /// The energy of every window, domain and source, in the order of the windows.
     pub fn energy(&self) -> Result<Vec<EnergySample>, TraceError> {
         gather(rows_of::<Energy>(self.energy.clone(), self.sealed.clone()))
+    }
+
+    /// Who used graphics cards, in the order of the windows; nothing where no card tells.
+    pub fn gpu(&self) -> Result<Vec<GpuSample>, TraceError> {
+        gather(rows_of::<Gpu>(self.gpu.clone(), self.sealed.clone()))
     }
 
     /// Who each thread was, as last known.

@@ -49,6 +49,8 @@ pub struct Session {
     pub bpf: Option<BpfCost>,
     /// How stacks were sampled; `None` where they were not.
     pub sampling: Option<SamplingInfo>,
+    /// Graphics cards that lie in no processor's package, so that their energy is added to it.
+    pub discrete_cards: Vec<DomainId>,
 }
 
 impl Session {
@@ -82,6 +84,7 @@ impl Default for Session {
             losses: Losses::default(),
             bpf: None,
             sampling: None,
+            discrete_cards: Vec::new(),
         }
     }
 }

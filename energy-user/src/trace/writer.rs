@@ -8,10 +8,10 @@ use super::file::{PARTS, table_name};
 use super::place::{Existing, SESSION, claim};
 use super::seal::{Seal, Unsealed};
 use super::session::{Session, SessionState};
-use super::tables::{Energy, ResidencyTable, Samples, Stacks, Table, Threads, Windows};
+use super::tables::{Energy, Gpu, ResidencyTable, Samples, Stacks, Table, Threads, Windows};
 use super::{SCHEMA_VERSION, TraceError};
 use crate::model::{
-    EnergySample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Window,
+    EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Window,
 };
 
 /// Rows of all tables. A window and its rows belong into one batch, so that they are sealed together.
@@ -21,6 +21,8 @@ pub struct Batch {
     pub windows: Vec<Window>,
     /// Rows of `energy`.
     pub energy: Vec<EnergySample>,
+    /// Rows of `gpu`.
+    pub gpu: Vec<GpuSample>,
     /// Rows of `residency`.
     pub residency: Vec<Residency>,
     /// Rows of `threads`; a later row of the same thread replaces an earlier one.
@@ -41,6 +43,8 @@ pub struct TraceSize {
     pub windows: u64,
     /// Rows of `energy`.
     pub energy: u64,
+    /// Rows of `gpu`; none where no card tells who uses it.
+    pub gpu: u64,
     /// Rows of `residency`.
     pub residency: u64,
     /// Rows of `threads`, one for each thread.
@@ -61,6 +65,7 @@ pub struct TraceWriter {
     samples: Unsealed<Samples>,
     residency: Unsealed<ResidencyTable>,
     energy: Unsealed<Energy>,
+    gpu: Unsealed<Gpu>,
     windows: Unsealed<Windows>,
 }
 
@@ -87,6 +92,7 @@ impl TraceWriter {
             samples: Unsealed::new(),
             residency: Unsealed::new(),
             energy: Unsealed::new(),
+            gpu: Unsealed::new(),
             windows: Unsealed::new(),
         })
     }
@@ -98,6 +104,7 @@ impl TraceWriter {
         self.samples.append(batch.samples);
         self.residency.append(batch.residency);
         self.energy.append(batch.energy);
+        self.gpu.append(batch.gpu);
         self.windows.append(batch.windows);
     }
 
@@ -109,12 +116,13 @@ impl TraceWriter {
     /// before stays readable, and nothing is stored twice.
     pub fn seal(&mut self) -> Result<(), TraceError> {
         // Windows come last: whoever finds a window finds its rows.
-        let mut tables: [&mut dyn Seal; 6] = [
+        let mut tables: [&mut dyn Seal; 7] = [
             &mut self.threads,
             &mut self.stacks,
             &mut self.samples,
             &mut self.residency,
             &mut self.energy,
+            &mut self.gpu,
             &mut self.windows,
         ];
         if tables.iter().all(|table| table.is_empty()) {
@@ -166,6 +174,7 @@ impl TraceWriter {
             bytes: 0,
             windows: compact::<Windows>(directory, parts, self.windows.parts())?,
             energy: compact::<Energy>(directory, parts, self.energy.parts())?,
+            gpu: compact::<Gpu>(directory, parts, self.gpu.parts())?,
             residency: compact::<ResidencyTable>(directory, parts, self.residency.parts())?,
             threads: compact::<Threads>(directory, parts, self.threads.parts())?,
             samples: compact::<Samples>(directory, parts, self.samples.parts())?,

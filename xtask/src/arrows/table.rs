@@ -23,7 +23,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("blazesym", &["symbols"]),
     ("framehop", &["symbols"]),
     ("object", &["symbols"]),
-    ("nvml_wrapper", &["sources/nvml.rs"]),
+    ("nvml_wrapper", &["sources/nvml.rs", "sources/nvml"]),
     ("inferno", &["export"]),
     ("ureq", &["symbols/debuginfod.rs"]),
     ("clap", &["bin/energy-prof/cli.rs", "bin/energy-prof/cli"]),

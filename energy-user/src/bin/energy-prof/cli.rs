@@ -147,6 +147,9 @@ pub(crate) struct MeasureArguments {
     /// Look for powercap zones here instead of /sys/class/powercap
     #[arg(long, value_name = "DIR", help_heading = "Measuring")]
     pub(crate) powercap_root: Option<PathBuf>,
+    /// Ask this library for NVIDIA's graphics cards instead of libnvidia-ml.so.1
+    #[arg(long, value_name = "PATH", help_heading = "Measuring")]
+    pub(crate) nvml_library: Option<PathBuf>,
     /// Switches each CPU's log can hold between two readings, a power of two
     #[arg(long, value_name = "N", default_value = "65536", value_parser = log_records, help_heading = "Measuring")]
     pub(crate) log_records: u32,
@@ -346,10 +349,12 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
         Command::Record(RecordArguments { measure, .. })
         | Command::Stat(StatArguments { measure, .. }) => {
             sources::check_root(measure.source, measure.powercap_root.as_deref())?;
+            sources::check_library(measure.source, measure.nvml_library.as_deref())?;
             Ok(arguments)
         }
         Command::Doctor(doctor) => {
             sources::check_root(doctor.source, doctor.powercap_root.as_deref())?;
+            sources::check_library(doctor.source, doctor.nvml_library.as_deref())?;
             Ok(arguments)
         }
         Command::Report(ReportArguments {

@@ -5,6 +5,7 @@ mod attributed;
 mod decode;
 mod encode;
 mod energy;
+mod gpu;
 mod residency;
 mod samples;
 mod stacks;
@@ -18,6 +19,7 @@ use thiserror::Error;
 pub(super) use attributed::Attributed;
 pub(super) use decode::Columns;
 pub(super) use energy::Energy;
+pub(super) use gpu::Gpu;
 pub(super) use residency::ResidencyTable;
 pub(super) use samples::Samples;
 pub(super) use stacks::Stacks;
@@ -25,9 +27,10 @@ pub(super) use threads::Threads;
 pub(super) use windows::Windows;
 
 /// Every table's name.
-pub(super) const NAMES: [&str; 7] = [
+pub(super) const NAMES: [&str; 8] = [
     Windows::NAME,
     Energy::NAME,
+    Gpu::NAME,
     ResidencyTable::NAME,
     Samples::NAME,
     Stacks::NAME,

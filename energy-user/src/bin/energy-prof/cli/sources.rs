@@ -17,6 +17,9 @@ pub(crate) struct DoctorArguments {
     /// Look for powercap zones here instead of /sys/class/powercap
     #[arg(long, value_name = "DIR")]
     pub(crate) powercap_root: Option<PathBuf>,
+    /// Ask this library for NVIDIA's graphics cards instead of libnvidia-ml.so.1
+    #[arg(long, value_name = "PATH")]
+    pub(crate) nvml_library: Option<PathBuf>,
     /// Look for energy sources here instead of /sys
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) sysfs: Option<PathBuf>,
@@ -40,6 +43,23 @@ pub(super) fn check_root(source: SourceChoice, root: Option<&Path>) -> Result<()
     }
     let complaint = format!(
         "--source {} reads no powercap zones: leave --powercap-root out, or take --source rapl-powercap",
+        source.name()
+    );
+    Err(Arguments::command().error(ErrorKind::ArgumentConflict, complaint))
+}
+
+/// Refuses a library of graphics cards for a source that reads none. The model overrides it.
+pub(super) fn check_library(
+    source: SourceChoice,
+    library: Option<&Path>,
+) -> Result<(), clap::Error> {
+    let reads_cards =
+        matches!(source, SourceChoice::Auto | SourceChoice::Nvml | SourceChoice::Model);
+    if library.is_none() || reads_cards {
+        return Ok(());
+    }
+    let complaint = format!(
+        "--source {} reads no graphics cards of NVIDIA's: leave --nvml-library out, or take --source nvml",
         source.name()
     );
     Err(Arguments::command().error(ErrorKind::ArgumentConflict, complaint))

@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<S
     let options = SourceOptions {
         powercap_root: arguments.powercap_root.clone(),
         sysfs: arguments.sysfs.clone(),
+        nvml_library: arguments.nvml_library.clone(),
         choice: arguments.source,
     };
     let mut found = discover(&options, &facts, &count_event);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use energy_prof::analyze::{
     AnalyzeError, AnalyzeOptions, CallTreeOptions, Recording, analyze, attribute,
-    profile_and_call_tree,
+    profile_and_call_tree, share_out_repeats,
 };
 use energy_prof::emissions::Site;
 use energy_prof::export::{Subject, Timeline};
@@ -80,7 +80,9 @@ impl Profiled {
     ) -> anyhow::Result<Self> {
         let read = Self::read_timed(path, part, stacks, true)?;
         let trace = TraceReader::open(path)?;
-        let mut timeline = Timeline::new(trace.windows()?, trace.energy()?, &read.profile);
+        let (windows, mut energy) = (trace.windows()?, trace.energy()?);
+        share_out_repeats(&mut energy, &windows);
+        let mut timeline = Timeline::new(windows, energy, &read.profile);
         attribute(&trace, &choices(part), |charges| {
             for charge in charges {
                 timeline.charge(&charge?);

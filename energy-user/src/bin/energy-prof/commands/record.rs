@@ -91,6 +91,7 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
         environment: Vec::new(),
         powercap_root: arguments.powercap_root.clone(),
         sysfs: arguments.sysfs.clone(),
+        nvml_library: arguments.nvml_library.clone(),
         source: arguments.source,
         frequency: None,
         call_graph: CallGraph::default(),
@@ -133,6 +134,9 @@ fn given(arguments: &RecordArguments) -> BTreeMap<String, String> {
     }
     if let Some(root) = &arguments.measure.powercap_root {
         note("powercap-root", root.display().to_string());
+    }
+    if let Some(library) = &arguments.measure.nvml_library {
+        note("nvml-library", library.display().to_string());
     }
     if arguments.measure.source != SourceChoice::Auto {
         note("source", arguments.measure.source.name().to_owned());
