@@ -8,7 +8,7 @@
 //!
 //! The modules are in the order of the data. Imports point only from later to earlier ones:
 //! [`units`] ← [`model`] ← ([`sources`], [`probes`], [`trace`], [`symbols`], [`attribution`]) ←
-//! [`profile`] ← ([`record`], [`analyze`], [`export`], [`report`]).
+//! [`profile`] ← ([`record`], [`import`], [`analyze`], [`export`], [`report`]).
 
 pub mod units;
 
@@ -24,5 +24,6 @@ pub mod profile;
 
 pub mod analyze;
 pub mod export;
+pub mod import;
 pub mod record;
 pub mod report;

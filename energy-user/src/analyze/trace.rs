@@ -6,7 +6,7 @@ use super::Recording;
 use crate::model::{
     EnergySample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
 };
-use crate::profile::{BpfFacts, Facts, SourceFacts, Targets};
+use crate::profile::{BpfFacts, Facts, ImportFacts, SourceFacts, Targets};
 use crate::trace::{Ending, Session, Target, TraceError, TraceReader};
 use crate::units::Nanoseconds;
 
@@ -89,5 +89,10 @@ fn facts(session: &Session, ending: String, complete: bool) -> Facts {
         bpf: session
             .bpf
             .map(|bpf| BpfFacts { runs: bpf.runs, run_time: Nanoseconds::new(bpf.run_time_ns) }),
+        imported: session.imported.as_ref().map(|log| ImportFacts {
+            format: log.format.clone(),
+            tool: log.tool.clone(),
+            file: log.file.clone(),
+        }),
     }
 }

@@ -42,6 +42,29 @@ pub struct Facts {
     pub findings: Vec<String>,
     /// What the profiler's own programs in the kernel cost, where known.
     pub bpf: Option<BpfFacts>,
+    /// The log that the trace was made from, where it was not recorded. Such a trace has no threads.
+    pub imported: Option<ImportFacts>,
+}
+
+/// A log of another tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportFacts {
+    /// The kind of log, as options name it.
+    pub format: String,
+    /// The tool that wrote it.
+    pub tool: String,
+    /// Its path, as given.
+    pub file: String,
+}
+
+impl ImportFacts {
+    /// Why nobody is charged with anything, in a sentence without a full stop.
+    pub fn why_nothing_is_divided(&self) -> String {
+        format!(
+            "a log of {} has no threads: it tells what the machine drew, and not for whom",
+            self.tool
+        )
+    }
 }
 
 /// A source of energy figures.

@@ -103,6 +103,7 @@ struct Recording<'a> {
     findings: &'a [String],
     bpf_runs: Option<u64>,
     bpf_run_time_ns: Option<Nanoseconds>,
+    imported: Option<ImportedLog<'a>>,
 }
 
 impl<'a> Recording<'a> {
@@ -134,6 +135,12 @@ impl<'a> Recording<'a> {
             findings: &facts.findings,
             bpf_runs: facts.bpf.map(|bpf| bpf.runs),
             bpf_run_time_ns: facts.bpf.map(|bpf| bpf.run_time),
+            imported: facts.imported.as_ref().map(|log| ImportedLog {
+                format: &log.format,
+                tool: &log.tool,
+                file: &log.file,
+                note: log.why_nothing_is_divided(),
+            }),
         }
     }
 }
@@ -143,6 +150,14 @@ struct Source<'a> {
     name: &'a str,
     provenance: Provenance,
     note: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ImportedLog<'a> {
+    format: &'a str,
+    tool: &'a str,
+    file: &'a str,
+    note: String,
 }
 
 #[derive(Serialize)]

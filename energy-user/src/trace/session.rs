@@ -49,6 +49,9 @@ pub struct Session {
     pub bpf: Option<BpfCost>,
     /// How stacks were sampled; `None` where they were not.
     pub sampling: Option<SamplingInfo>,
+    /// The log of another tool that this was made from; `None` where it was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportedLog>,
 }
 
 impl Session {
@@ -82,6 +85,7 @@ impl Default for Session {
             losses: Losses::default(),
             bpf: None,
             sampling: None,
+            imported: None,
         }
     }
 }
@@ -194,6 +198,18 @@ pub struct SamplingInfo {
     /// How calls were found: `fp`, or `dwarf` and how many bytes of stack were copied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_graph: Option<String>,
+}
+
+/// A log that became a trace. It tells what the machine drew and not for whom: there are no threads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImportedLog {
+    /// The kind of log, as options name it, e.g. `power-gadget`.
+    pub format: String,
+    /// The tool that wrote it, e.g. `Intel Power Gadget`.
+    pub tool: String,
+    /// Its path, as given.
+    pub file: String,
 }
 
 /// What our BPF programs cost, from `kernel.bpf_stats_enabled`.

@@ -18,11 +18,13 @@ use energy_prof::units::{Nanoseconds, Watts};
 use crate::exit;
 
 mod exports;
+mod import;
 mod simulate;
 mod sources;
 mod symbolize;
 
 pub(crate) use exports::{DiffArguments, ExportArguments, FlamegraphArguments, PartArguments};
+pub(crate) use import::ImportArguments;
 pub(crate) use simulate::SimulateArguments;
 pub(crate) use sources::DoctorArguments;
 pub(crate) use symbolize::SymbolizeArguments;
@@ -78,6 +80,8 @@ pub(crate) enum Command {
     Flamegraph(FlamegraphArguments),
     /// Write a trace in another tool's format
     Export(ExportArguments),
+    /// Make a trace of a log of Intel Power Gadget, turbostat, nvidia-smi or CodeCarbon
+    Import(ImportArguments),
     /// Compare two traces, and tell change from noise
     Diff(DiffArguments),
     /// Find better names for the functions in a trace, with debug files of then or elsewhere

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use energy_prof::analyze::AnalyzeError;
 use energy_prof::export::ExportError;
+use energy_prof::import::ImportError;
 use energy_prof::probes::ProbeError;
 use energy_prof::profile::FindFunctionError;
 use energy_prof::record::{RecordError, TargetError};
@@ -20,7 +21,7 @@ Exit codes:
   4    this kernel cannot do what is needed
   5    no such process
   6    no energy source
-  7    the trace cannot be read
+  7    the trace, or the log to import, cannot be read
   8    the trace cannot be written
   9    --strict, and something was lost
   126  the command cannot be executed
@@ -72,6 +73,12 @@ impl Status {
                 AnalyzeError::UnknownDomain { .. }
                 | AnalyzeError::EmptyRange { .. }
                 | AnalyzeError::NoSuchThread { .. } => Self::USAGE,
+                _ => Self::READ,
+            });
+        }
+        if let Some(error) = cause.downcast_ref::<ImportError>() {
+            return Some(match error {
+                ImportError::Trace(error) => Self::of_trace(error),
                 _ => Self::READ,
             });
         }

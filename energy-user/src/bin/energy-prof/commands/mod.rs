@@ -6,6 +6,7 @@ mod doctor;
 mod document;
 mod export;
 mod flamegraph;
+mod import;
 mod manual;
 mod profiled;
 mod record;
@@ -26,6 +27,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Status> {
         Command::Report(arguments) => report::run(&arguments, color),
         Command::Flamegraph(arguments) => flamegraph::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments, color),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Symbolize(arguments) => symbolize::run(&arguments),
         Command::Attribute(arguments) => attribute::run(&arguments),
