@@ -8,6 +8,11 @@ mod cli;
 mod cli_functions;
 mod export;
 mod export_commands;
+mod import;
+mod import_codecarbon;
+mod import_nvidia_smi;
+mod import_power_gadget;
+mod import_turbostat;
 mod profile;
 mod report;
 mod report_code;
@@ -31,6 +36,7 @@ mod support {
     pub(crate) mod fake_events;
     pub(crate) mod fake_machine;
     pub(crate) mod fake_powercap;
+    pub(crate) mod imported;
     pub(crate) mod in_memory;
     pub(crate) mod machines;
     #[expect(dead_code, reason = "single rights belong to the kernel tests")]

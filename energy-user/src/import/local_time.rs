@@ -30,6 +30,17 @@ pub(super) fn time_of_day(text: &str) -> Option<i64> {
     Some(seconds * SECOND_NS + number(milliseconds, 1000)? * 1_000_000)
 }
 
+/// `1715595751.123456`, as nanoseconds since the epoch. A float would have lost the last of these digits.
+pub(super) fn epoch_seconds(text: &str) -> Option<i64> {
+    let (seconds, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let is_number = |digits: &str| digits.chars().all(|c| c.is_ascii_digit());
+    if !is_number(seconds) || !is_number(fraction) || fraction.len() > 9 {
+        return None;
+    }
+    let nanoseconds: i64 = format!("{fraction:0<9}").parse().ok()?;
+    seconds.parse::<i64>().ok()?.checked_mul(SECOND_NS)?.checked_add(nanoseconds)
+}
+
 /// Turns times of day into times that go on through midnight.
 #[derive(Debug, Default)]
 pub(super) struct DayCount {
@@ -83,6 +94,15 @@ mod tests {
         assert_eq!(time_of_day("00:00:01:002"), Some(1_002_000_000));
         assert_eq!(time_of_day("24:00:00:000"), None);
         assert_eq!(time_of_day("12:00"), None);
+    }
+
+    #[test]
+    fn microseconds_of_the_epoch_are_exact() {
+        assert_eq!(epoch_seconds("1715595751.123456"), Some(1_715_595_751_123_456_000));
+        assert_eq!(epoch_seconds("1715595751"), Some(1_715_595_751_000_000_000));
+        for wrong in ["", "-1.0", "1e9", "99999999999999999999", "1.0000000001"] {
+            assert_eq!(epoch_seconds(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

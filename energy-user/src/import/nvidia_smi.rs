@@ -78,6 +78,10 @@ struct Header {
 impl Header {
     /// From a line of headers.
     fn of(line: &str) -> Option<Self> {
+        // Most lines are rows.
+        if !line.contains("power.draw") {
+            return None;
+        }
         let names: Vec<String> = cells(line).iter().map(|name| without_unit(name)).collect();
         let columns = Columns::new(names);
         let (power, power_name) =

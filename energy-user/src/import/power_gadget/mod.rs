@@ -4,28 +4,19 @@
 //! (`Cumulative Processor Energy_0(Joules)`), and lines such as `Total Elapsed Time (sec) = 10.029232`
 //! at the end. Columns differ with the processor: `_0` is the package, IA its cores, GT its graphics.
 
+mod meter;
+
+use meter::{Figure, Meter, MeterColumn, Shows, meters};
+
 use super::LogError;
-use super::cell::{LARGEST_POWER_WATTS, NoNumber, number, rounding_error};
+use super::cell::{NoNumber, number};
 use super::columns::{Columns, cell, plain};
 use super::format::{AboutLog, LogFormat};
 use super::local_time::{self, DAY_NS, DayCount};
-use super::log::{ExactSum, LeftOut, Log, LogRow, LogSource, LoggedEnergy, NO_DATE, NO_ZONE};
+use super::log::{LeftOut, Log, LogRow, LogSource, LoggedEnergy, NO_DATE, NO_ZONE};
 use super::text::{LogText, cells};
-use crate::model::{Domain, DomainId, Provenance};
-use crate::units::{Joules, Microjoules, Nanoseconds, WallTime, Watts};
-
-/// What the tool calls the domains.
-const DOMAINS: [(&str, Domain); 4] = [
-    ("Processor", Domain::Package),
-    ("IA", Domain::Core),
-    ("GT", Domain::Uncore),
-    ("DRAM", Domain::Dram),
-];
-
-/// More than this in one log is damage: a machine that draws [`LARGEST_POWER_WATTS`] for a year.
-const LARGEST_ENERGY_JOULES: f64 = 3.2e12;
-
-const JOULES_PER_MWH: f64 = 3.6;
+use crate::model::{DomainId, Provenance};
+use crate::units::{Microjoules, Nanoseconds, WallTime};
 
 const SOURCE: LogSource = LogSource { name: "power-gadget", provenance: Provenance::Measured };
 
@@ -71,77 +62,12 @@ impl LogFormat for PowerGadget {
 
 /// The columns, where this is the line of headers.
 fn header(line: &str) -> Option<Columns> {
-    // The lines at the end have nearly the same names.
-    if line.contains('=') {
+    // The lines at the end have nearly the same names, and most lines are rows.
+    if line.contains('=') || !(line.contains("Power_") || line.contains("Energy_")) {
         return None;
     }
     let columns = Columns::new(cells(line));
     (!meters(&columns).is_empty()).then_some(columns)
-}
-
-/// One domain's figures.
-#[derive(Clone, Debug, PartialEq)]
-struct MeterColumn {
-    domain: DomainId,
-    place: usize,
-    shows: Shows,
-}
-
-/// What a column shows, the best first.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Shows {
-    /// Energy since the log's start, with so many joules in its unit.
-    Cumulative { name: &'static str, joules: f64 },
-    /// Mean power since the row before.
-    MeanPower,
-}
-
-impl MeterColumn {
-    /// A figure of a column of energy.
-    fn in_microjoules(&self, figure: f64) -> i64 {
-        let joules = match self.shows {
-            Shows::Cumulative { joules, .. } => joules,
-            Shows::MeanPower => 0.0,
-        };
-        let energy = Joules::new(figure * joules).to_microjoules();
-        i64::try_from(energy.get()).unwrap_or(i64::MAX)
-    }
-}
-
-/// The best column of each domain and package.
-fn meters(columns: &Columns) -> Vec<MeterColumn> {
-    let mut found = Vec::new();
-    for (name, domain) in DOMAINS {
-        for socket in 0..64_u16 {
-            let place = |column: String| columns.place(&column);
-            let joules = place(format!("Cumulative {name} Energy_{socket}(Joules)"));
-            let milliwatt_hours = place(format!("Cumulative {name} Energy_{socket}(mWh)"));
-            let watts = place(format!("{name} Power_{socket}(Watt)"));
-            let cumulative = |joules| Shows::Cumulative { name, joules };
-            let best = joules
-                .map(|place| (place, cumulative(1.0)))
-                .or_else(|| milliwatt_hours.map(|place| (place, cumulative(JOULES_PER_MWH))))
-                .or_else(|| watts.map(|place| (place, Shows::MeanPower)));
-            let domain = DomainId::of_socket(domain, socket);
-            found.extend(best.map(|(place, shows)| MeterColumn { domain, place, shows }));
-        }
-    }
-    found
-}
-
-/// What a row tells of one domain.
-struct Figure {
-    value: Result<f64, NoNumber>,
-    /// The standard error of its digits, in its own unit.
-    rounding_error: f64,
-}
-
-/// Where one domain has got to.
-struct Meter {
-    column: MeterColumn,
-    /// The energy since the log's start in microjoules; `None` after it was unknown.
-    reached_uj: Option<i64>,
-    power: ExactSum,
 }
 
 /// A row is from before the log began: the clock was set back.
@@ -170,8 +96,7 @@ impl Reading {
         if elapsed.is_none() && system_time.is_none() {
             return Err(LogError::NoColumn { wanted: "Elapsed Time (sec)" });
         }
-        let meter = |column| Meter { column, reached_uj: Some(0), power: ExactSum::default() };
-        let meters = meters(&columns).into_iter().map(meter).collect();
+        let meters = meters(&columns).into_iter().map(Meter::new).collect();
         Ok(Self {
             columns,
             elapsed,
@@ -209,14 +134,7 @@ impl Reading {
             Some(Err(Earlier)) => return self.left_out.backwards += 1,
             None => return self.left_out.garbage += 1,
         };
-        self.add_row(at, &|meter| {
-            let largest = match meter.shows {
-                Shows::Cumulative { .. } => LARGEST_ENERGY_JOULES,
-                Shows::MeanPower => LARGEST_POWER_WATTS,
-            };
-            let cell = cell(&row, Some(meter.place));
-            Figure { value: number(cell, "", largest), rounding_error: rounding_error(cell) }
-        });
+        self.add_row(at, &|meter| meter.figure(cell(&row, Some(meter.place))));
     }
 
     /// The time of a row since the log's start.
@@ -355,24 +273,5 @@ impl Reading {
         let ended_of_day = (begun + lasted).rem_euclid(DAY_NS);
         let ended = written - written.rem_euclid(DAY_NS) + ended_of_day;
         Some(local_time::wall_time(ended - lasted, about.missing.utc_offset_seconds))
-    }
-}
-
-impl Meter {
-    /// What came to it in `lasted`, and the standard error of that by its digits.
-    fn advance(&mut self, figure: &Figure, lasted: Nanoseconds) -> (Result<i64, NoNumber>, f64) {
-        let Figure { value, rounding_error } = *figure;
-        match self.column.shows {
-            Shows::Cumulative { joules, .. } => {
-                let reached = value.map(|value| self.column.in_microjoules(value));
-                let before = std::mem::replace(&mut self.reached_uj, reached.ok());
-                let advance = reached.and_then(|now| Ok(now - before.ok_or(NoNumber::Absent)?));
-                (advance, rounding_error * joules * std::f64::consts::SQRT_2)
-            }
-            Shows::MeanPower => {
-                let advance = value.map(|watts| self.power.add(Watts::new(watts), lasted));
-                (advance, rounding_error * lasted.seconds())
-            }
-        }
     }
 }
