@@ -57,7 +57,8 @@ pub(super) fn cells(line: &str) -> Vec<String> {
         .trim(Trim::All)
         .from_reader(line.as_bytes());
     let record = reader.records().next().and_then(Result::ok).unwrap_or_default();
-    record.iter().map(|cell| cell.trim().to_owned()).collect()
+    // A blank before a quotation mark makes it part of the cell.
+    record.iter().map(|cell| cell.trim().trim_matches('"').trim().to_owned()).collect()
 }
 
 #[cfg(test)]
