@@ -167,21 +167,25 @@ proptest! {
     }
 
     #[test]
-    fn mean_power_closes_to_the_microjoule(readings in readings()) {
+    fn mean_power_closes_to_the_microjoule(readings in readings(), odd in 0..1000_u64) {
         let mut text = "Time_Of_Day_Seconds\tPkgWatt\n".to_owned();
-        let (mut at, mut sum, mut first) = (1_715_595_751_000, 0, None);
-        for (index, (hundredths, after)) in readings.iter().enumerate() {
-            at += after;
-            text.push_str(&format!("{}.{:03}000\t{}.{:02}\n", at / 1000, at % 1000, hundredths / 100, hundredths % 100));
-            if index == 0 {
-                first = Some(hundredths);
-            } else {
-                sum += hundredths * after * 10;
-                // The first interval is taken to be as long as the second.
-                sum += first.take().map_or(0, |first| first * after * 10);
+        let (mut at_us, mut sum, mut first) = (1_715_595_751_000_000, 0, None);
+        for (hundredths, after_ms) in readings {
+            let after_us = after_ms * 1000 + odd;
+            at_us += after_us;
+            let time = format!("{}.{:06}", at_us / 1_000_000, at_us % 1_000_000);
+            text.push_str(&format!("{time}\t{}.{:02}\n", hundredths / 100, hundredths % 100));
+            match first {
+                None => first = Some(hundredths),
+                Some(unknown) => {
+                    // The first interval is taken to be as long as the second.
+                    sum += (unknown + hundredths) * after_us;
+                    first = Some(0);
+                }
             }
         }
-        prop_assert_eq!(imported(text).sum_uj("package"), sum);
+        // Hundredths of a watt times microseconds are hundredths of a microjoule.
+        prop_assert_eq!(imported(text).sum_uj("package"), sum / 100);
     }
 
     #[test]
