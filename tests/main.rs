@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod attribution;
+mod calibrate;
 mod call_tree;
 mod cli;
 mod cli_functions;

@@ -8,7 +8,7 @@
 //!
 //! The modules are in the order of the data. Imports point only from later to earlier ones:
 //! [`units`] ← [`model`] ← ([`sources`], [`probes`], [`trace`], [`symbols`], [`attribution`]) ←
-//! [`profile`] ← ([`record`], [`import`], [`analyze`], [`export`], [`report`]).
+//! [`profile`] ← ([`record`], [`calibrate`], [`import`], [`analyze`], [`export`], [`report`]).
 
 pub mod units;
 
@@ -23,6 +23,7 @@ pub mod trace;
 pub mod profile;
 
 pub mod analyze;
+pub mod calibrate;
 pub mod export;
 pub mod import;
 pub mod record;

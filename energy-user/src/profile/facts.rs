@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{DomainId, Losses, Provenance};
-use crate::units::{Nanoseconds, Watts};
+use crate::units::{Nanoseconds, Share, WallTime, Watts};
 
 /// A recording, as far as a report speaks of it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,8 +42,19 @@ pub struct Facts {
     pub findings: Vec<String>,
     /// What the profiler's own programs in the kernel cost, where known.
     pub bpf: Option<BpfFacts>,
+    /// The calibration that idle power of measured domains is from, where there was one.
+    pub calibration: Option<CalibrationFacts>,
     /// The log that the trace was made from, where it was not recorded. Such a trace has no threads.
     pub imported: Option<ImportFacts>,
+}
+
+/// When the machine was calibrated, and how idle it was then.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CalibrationFacts {
+    /// When.
+    pub taken: WallTime,
+    /// The part of all CPUs' time in which something ran all the same.
+    pub busy: Share,
 }
 
 /// A log of another tool.
@@ -74,7 +85,7 @@ pub struct SourceFacts {
     pub name: String,
     /// What kind of figures it gives.
     pub provenance: Provenance,
-    /// What it says domains draw without load; only a model can say.
+    /// What domains draw without load: as a model has it, or as the machine was calibrated.
     pub idle: BTreeMap<DomainId, Watts>,
     /// What must be said about them, in a sentence.
     pub note: Option<String>,

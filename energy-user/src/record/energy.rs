@@ -1,8 +1,8 @@
 //! From the sources to rows: every counter has a meter; where nothing counts, the model estimates.
 
 use super::RecordError;
-use crate::model::{EnergySample, Residency, ThreadId, Window};
-use crate::sources::{CrossCheck, Discovery, EnergySource, Meter, PowerModel};
+use crate::model::{DomainId, EnergySample, Residency, ThreadId, Window};
+use crate::sources::{Calibration, CrossCheck, Discovery, EnergySource, Meter, PowerModel};
 use crate::trace::{IdlePower, SourceInfo};
 use crate::units::{MonotonicTime, Nanoseconds};
 
@@ -37,13 +37,20 @@ impl Energy {
         Ok(Self { metered, model: found.model, cross_check: CrossCheck::default() })
     }
 
-    /// The sources as the trace tells of them.
-    pub(super) fn describe(&self) -> Vec<SourceInfo> {
+    /// The sources as the trace tells of them, with what they measured while the machine was idle.
+    pub(super) fn describe(&self, calibration: Option<&Calibration>) -> Vec<SourceInfo> {
+        let idle_of = |source: &dyn EnergySource| {
+            let measured = calibration.into_iter().flat_map(|known| known.idle_of(source.name()));
+            let counted =
+                |domain: &DomainId| source.counters().iter().any(|spec| spec.domain == *domain);
+            let measured = measured.filter(|(domain, _)| counted(domain));
+            measured.map(|(domain, watts)| IdlePower { domain, watts }).collect()
+        };
         let counted = self.metered.iter().map(|metered| SourceInfo {
             name: metered.source.name().to_owned(),
             provenance: metered.source.provenance(),
             domains: metered.source.counters().iter().map(|spec| spec.domain).collect(),
-            idle: Vec::new(),
+            idle: idle_of(metered.source.as_ref()),
             note: metered.source.note(),
         });
         let modelled = self.model.iter().map(|model| SourceInfo {

@@ -308,20 +308,27 @@ struct IdleBaseline {
     from_seconds: Option<f64>,
     duration_seconds: Option<f64>,
     busy_share: Option<f64>,
+    calibrated_utc: Option<String>,
 }
 
 impl IdleBaseline {
     fn of(baseline: Baseline) -> Self {
         let seen = match baseline {
-            Baseline::LowestSeen { from, lasted, busy, .. } => Some((from, lasted, busy)),
-            Baseline::Given(_) | Baseline::Modelled(_) | Baseline::Unknown => None,
+            Baseline::LowestSeen { from, lasted, .. } => Some((from, lasted)),
+            _ => None,
+        };
+        let (busy, taken) = match baseline {
+            Baseline::LowestSeen { busy, .. } => (Some(busy), None),
+            Baseline::Calibrated { busy, taken, .. } => (Some(busy), scale::rfc3339(taken)),
+            Baseline::Given(_) | Baseline::Modelled(_) | Baseline::Unknown => (None, None),
         };
         Self {
             kind: baseline.kind(),
             watts: baseline.power().map(Watts::get),
-            from_seconds: seen.map(|(from, ..)| from.seconds()),
-            duration_seconds: seen.map(|(_, lasted, _)| lasted.seconds()),
-            busy_share: seen.map(|(.., busy)| busy.get()),
+            from_seconds: seen.map(|(from, _)| from.seconds()),
+            duration_seconds: seen.map(|(_, lasted)| lasted.seconds()),
+            busy_share: busy.map(Share::get),
+            calibrated_utc: taken,
         }
     }
 }

@@ -49,6 +49,9 @@ pub struct Session {
     pub bpf: Option<BpfCost>,
     /// How stacks were sampled; `None` where they were not.
     pub sampling: Option<SamplingInfo>,
+    /// The calibration that the sources' idle power is from; `None` where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationInfo>,
     /// The log of another tool that this was made from; `None` where it was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportedLog>,
@@ -85,6 +88,7 @@ impl Default for Session {
             losses: Losses::default(),
             bpf: None,
             sampling: None,
+            calibration: None,
             imported: None,
         }
     }
@@ -149,7 +153,7 @@ pub struct SourceInfo {
     /// What it covers.
     #[serde(default)]
     pub domains: Vec<DomainId>,
-    /// What it says they draw without load; only a model can say.
+    /// What they draw without load: as a model has it, or as this machine was calibrated.
     #[serde(default)]
     pub idle: Vec<IdlePower>,
     /// What a reader of its figures must be told, e.g. what an estimate rests on.
@@ -157,7 +161,7 @@ pub struct SourceInfo {
     pub note: Option<String>,
 }
 
-/// A domain's power without load, by a model.
+/// A domain's power without load.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IdlePower {
     /// Whose.
@@ -198,6 +202,16 @@ pub struct SamplingInfo {
     /// How calls were found: `fp`, or `dwarf` and how many bytes of stack were copied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_graph: Option<String>,
+}
+
+/// When and how a machine was calibrated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CalibrationInfo {
+    /// When, in nanoseconds since 1970-01-01T00:00:00 UTC.
+    pub taken_utc_ns: i64,
+    /// The part of all CPUs' time in which something ran although the machine was to be idle.
+    pub busy_share: f64,
 }
 
 /// A log that became a trace. It tells what the machine drew and not for whom: there are no threads.

@@ -17,12 +17,14 @@ use energy_prof::units::{Nanoseconds, Watts};
 
 use crate::exit;
 
+mod calibrate;
 mod exports;
 mod import;
 mod simulate;
 mod sources;
 mod symbolize;
 
+pub(crate) use calibrate::CalibrateArguments;
 pub(crate) use exports::{DiffArguments, ExportArguments, FlamegraphArguments, PartArguments};
 pub(crate) use import::ImportArguments;
 pub(crate) use simulate::SimulateArguments;
@@ -90,6 +92,8 @@ pub(crate) enum Command {
     Attribute(AttributeArguments),
     /// Measure the energy of a command, as often as wanted
     Stat(StatArguments),
+    /// Measure what this machine draws idle and busy, for recordings to tell idle energy by
+    Calibrate(CalibrateArguments),
     /// Say what this machine can measure, how well, and what would make it better
     Doctor(DoctorArguments),
     /// Print completions for a shell
@@ -142,6 +146,9 @@ pub(crate) struct MeasureArguments {
     /// Look for powercap zones here instead of /sys/class/powercap
     #[arg(long, value_name = "DIR", help_heading = "Measuring")]
     pub(crate) powercap_root: Option<PathBuf>,
+    /// Take idle power from this calibration instead of the usual one (see energy-prof calibrate)
+    #[arg(long, value_name = "FILE", help_heading = "Measuring")]
+    pub(crate) calibration: Option<PathBuf>,
     /// Switches each CPU's log can hold between two readings, a power of two
     #[arg(long, value_name = "N", default_value = "65536", value_parser = log_records, help_heading = "Measuring")]
     pub(crate) log_records: u32,
@@ -339,6 +346,10 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
         Command::Record(RecordArguments { measure, .. })
         | Command::Stat(StatArguments { measure, .. }) => {
             sources::check_root(measure.source, measure.powercap_root.as_deref())?;
+            Ok(arguments)
+        }
+        Command::Calibrate(calibrate) => {
+            sources::check_root(calibrate.source, calibrate.powercap_root.as_deref())?;
             Ok(arguments)
         }
         Command::Doctor(doctor) => {

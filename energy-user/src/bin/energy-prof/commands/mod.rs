@@ -1,6 +1,7 @@
 //! What each command does: from its arguments to calls of the library, and its output.
 
 mod attribute;
+mod calibrate;
 mod diff;
 mod doctor;
 mod document;
@@ -32,6 +33,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Status> {
         Command::Symbolize(arguments) => symbolize::run(&arguments),
         Command::Attribute(arguments) => attribute::run(&arguments),
         Command::Stat(arguments) => stat::run(&arguments),
+        Command::Calibrate(arguments) => calibrate::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments, color),
         Command::Completions { shell } => {
             terminal::print(&String::from_utf8_lossy(&crate::cli::completions(shell)))?;
