@@ -38,7 +38,7 @@ fn every_kind_of_log_gets_a_report_that_says_why_nobody_is_charged() {
         assert_eq!(said.stdout, "");
         assert!(said.stderr.contains("--by domain"), "{}", said.stderr);
         let shown = report(&place, &[]).succeeded().stdout;
-        assert!(shown.contains("No rows by process: a log of "), "{log}: {shown}");
+        assert!(shown.contains("none by process: a log of "), "{log}: {shown}");
         for nonsense in ["[unattributed]", "do not say who ran", "coverage", "idle policy"] {
             assert!(!shown.contains(nonsense), "{log}: {shown}");
         }

@@ -7,8 +7,11 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// From a line of headers.
-    pub(super) const fn new(names: Vec<String>) -> Self {
+    /// From a line of headers. A comma at its end begins no column.
+    pub(super) fn new(mut names: Vec<String>) -> Self {
+        while names.last().is_some_and(String::is_empty) {
+            names.pop();
+        }
         Self { names }
     }
 
@@ -41,10 +44,10 @@ mod tests {
 
     #[test]
     fn a_column_is_found_by_its_name_and_not_by_its_place() {
-        let names = ["System Time", "Processor Power_0 (Watt)"].map(str::to_owned).to_vec();
+        let names = ["System Time", "Processor Power_0 (Watt)", ""].map(str::to_owned).to_vec();
         let columns = Columns::new(names);
         assert_eq!(columns.place("Processor Power_0(Watt)"), Some(1));
-        assert_eq!(columns.place("RDTSC"), None);
+        assert_eq!((columns.place("RDTSC"), columns.len()), (None, 2));
         assert_eq!(cell(&["a".to_owned()], Some(1)), "");
     }
 }

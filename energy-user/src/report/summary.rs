@@ -44,7 +44,7 @@ pub(super) fn lines(profile: &Profile, view: &View, width: usize) -> Vec<Line> {
         );
     }
     if let Some(log) = &profile.facts.imported {
-        fields.add("divided", &format!("among nobody: {}", log.why_nothing_is_divided()));
+        fields.add("divided", &format!("not at all: {}", log.why_nothing_is_divided()));
         domains(profile, &mut fields);
     } else {
         fields.add("ledger", &ledger(&view.total, profile.provenance()));

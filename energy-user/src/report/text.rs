@@ -2,7 +2,7 @@
 
 use super::ReportOptions;
 use super::scale;
-use super::summary::{Line, lines as summary_lines};
+use super::summary::{Line, lines as summary_lines, paragraph};
 use super::table::{self, Align, printable};
 use crate::model::Provenance;
 use crate::profile::{GroupBy, Profile, Row, UserNames, View};
@@ -21,8 +21,10 @@ pub fn text(profile: &Profile, options: &ReportOptions, users: &UserNames<'_>) -
     let mut out = head(profile, &view, options.width, paint);
     if let Some(log) = profile.facts.imported.as_ref().filter(|_| options.by != GroupBy::Domain) {
         let (by, why) = (options.by.name(), log.why_nothing_is_divided());
-        let text = format!("No rows by {by}: {why}. `--by domain` shows what it has.");
-        out.push_str(&format!("\n{text}\n"));
+        let text = format!("none by {by}: {why}; `--by domain` shows what it has");
+        for line in paragraph("rows", &text, true, options.width) {
+            paint.put(line, &mut out);
+        }
         return out;
     }
     out.push('\n');
