@@ -1,8 +1,9 @@
 //! Logs of Intel Power Gadget.
 
+use energy_prof::import::Missing;
 use energy_prof::model::{CounterFlags, Provenance};
 
-use crate::support::imported::{ImportedTrace, imported, refused};
+use crate::support::imported::{ImportedTrace, import_with, imported, refused};
 
 const HEADER: &str = "System Time,RDTSC,Elapsed Time (sec),Processor Power_0(Watt),\
                       Cumulative Processor Energy_0(Joules),Cumulative Processor Energy_0(mWh)";
@@ -42,6 +43,34 @@ fn without_joules_milliwatt_hours_are_taken_and_without_both_mean_power() {
     let trace = imported(power);
     assert_eq!(trace.energy_uj("package-0"), [Some(10_000_000), Some(8_000_000)]);
     assert!(trace.notes().contains("mean power times the length"), "{}", trace.notes());
+}
+
+#[test]
+fn on_macos_the_package_is_called_package() {
+    let text = "System Time,Elapsed Time (sec),Package Power_0(Watt),Cumulative Package Energy_0(Joules),\
+                IA Power_0(Watt),Cumulative IA Energy_0(Joules),Package Power Limit_0(Watt)\n\
+                12:11:05:769,1.000,9.0,10.000,7.0,8.000,45.0\n\n\
+                \"Total Elapsed Time (sec) = 1.000100\"\n\
+                \"Cumulative Package Energy_0 (Joules) = 10.000321\"\n";
+    let trace = imported(text);
+    assert_eq!(trace.domains(), ["package-0", "core-0"]);
+    assert_eq!(trace.sum_uj("package-0"), 10_000_321);
+}
+
+#[test]
+fn with_the_zone_known_a_log_ended_before_its_file_was_written() {
+    let now = energy_prof::probes::wall_now().epoch_nanos();
+    let hour = 3_600_000_000_000;
+    // What a clock in UTC shows an hour from now is from yesterday.
+    let later = (now + hour).rem_euclid(24 * hour) / 1_000_000_000;
+    let (hours, minutes, seconds) = (later / 3600, later / 60 % 60, later % 60);
+    let text = format!(
+        "System Time,Elapsed Time (sec),Processor Power_0(Watt)\n{hours:02}:{minutes:02}:{seconds:02}:000,1.0,5.0\n"
+    );
+    let missing = Missing { utc_offset_seconds: Some(0), ..Missing::default() };
+    let Ok(trace) = import_with(text, missing, None) else { panic!("refused") };
+    let begun = trace.windows()[0].start_utc.epoch_nanos();
+    assert!((now - 24 * hour..now).contains(&begun), "{begun}, and it is {now}");
 }
 
 #[test]

@@ -8,6 +8,9 @@ use crate::units::{Nanoseconds, WallTime};
 /// Nanoseconds of a second.
 pub(super) const SECOND_NS: i64 = 1_000_000_000;
 
+/// Nanoseconds of a minute.
+pub(super) const MINUTE_NS: i64 = 60 * SECOND_NS;
+
 /// Nanoseconds of a day.
 pub(super) const DAY_NS: i64 = 86_400 * SECOND_NS;
 

@@ -6,9 +6,10 @@ use crate::import::log::ExactSum;
 use crate::model::{Domain, DomainId};
 use crate::units::{Joules, Nanoseconds, Watts};
 
-/// What the tool calls the domains.
-const DOMAINS: [(&str, Domain); 4] = [
+/// What the tool calls the domains. The package is Processor on Windows, and Package on macOS.
+const DOMAINS: [(&str, Domain); 5] = [
     ("Processor", Domain::Package),
+    ("Package", Domain::Package),
     ("IA", Domain::Core),
     ("GT", Domain::Uncore),
     ("DRAM", Domain::Dram),
@@ -59,7 +60,7 @@ impl MeterColumn {
 
 /// The best column of each domain and package.
 pub(super) fn meters(columns: &Columns) -> Vec<MeterColumn> {
-    let mut found = Vec::new();
+    let mut found: Vec<MeterColumn> = Vec::new();
     for (name, domain) in DOMAINS {
         for socket in 0..64_u16 {
             let place = |column: String| columns.place(&column);
@@ -72,6 +73,9 @@ pub(super) fn meters(columns: &Columns) -> Vec<MeterColumn> {
                 .or_else(|| milliwatt_hours.map(|place| (place, cumulative(JOULES_PER_MWH))))
                 .or_else(|| watts.map(|place| (place, Shows::MeanPower)));
             let domain = DomainId::of_socket(domain, socket);
+            if found.iter().any(|meter| meter.domain == domain) {
+                continue;
+            }
             found.extend(best.map(|(place, shows)| MeterColumn { domain, place, shows }));
         }
     }

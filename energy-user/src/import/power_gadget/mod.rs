@@ -12,7 +12,7 @@ use super::LogError;
 use super::cell::{NoNumber, number};
 use super::columns::{Columns, cell, plain};
 use super::format::{AboutLog, LogFormat};
-use super::local_time::{self, DAY_NS, DayCount};
+use super::local_time::{self, DAY_NS, DayCount, MINUTE_NS};
 use super::log::{LeftOut, Log, LogRow, LogSource, LoggedEnergy, NO_DATE, NO_ZONE};
 use super::text::{LogText, cells};
 use crate::model::{DomainId, Provenance};
@@ -271,7 +271,11 @@ impl Reading {
         let written = about.written?.epoch_nanos() + offset;
         let lasted = i64::try_from(self.reached?.get()).ok()?;
         let ended_of_day = (begun + lasted).rem_euclid(DAY_NS);
-        let ended = written - written.rem_euclid(DAY_NS) + ended_of_day;
+        let mut ended = written - written.rem_euclid(DAY_NS) + ended_of_day;
+        // Where the zone is known, an end after the file was written was the day before.
+        if about.missing.utc_offset_seconds.is_some() && ended > written + MINUTE_NS {
+            ended -= DAY_NS;
+        }
         Some(local_time::wall_time(ended - lasted, about.missing.utc_offset_seconds))
     }
 }
