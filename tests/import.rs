@@ -126,6 +126,25 @@ fn a_format_can_be_named_and_is_then_not_looked_for() {
     assert!(said.contains("as a log of CodeCarbon: it has no line of headers"), "{said}");
 }
 
+#[test]
+fn times_from_the_ends_of_time_overflow_nothing() {
+    let logs = [
+        "Elapsed Time (sec),Processor Power_0(Watt)\n9.2e9,90000\n1e300,5\n1.8e10,5\n9.2e9,5\n",
+        "9200000000 sec\nPkgWatt\n90000.00\n9200000000 sec\nPkgWatt\n90000.00\n9200000000 sec\nPkgWatt\n1.00\n",
+        "Time_Of_Day_Seconds\tPkgWatt\n0.000001\t90000.00\n9200000000.000000\t90000.00\n",
+        "timestamp, power.draw [W]\n1970-01-01 00:00:00, 90000 W\n2262-01-01 00:00:00, 90000 W\n\
+         2262-02-01 00:00:00, 1 W\n9999-12-31 23:59:59, 1 W\n",
+        "timestamp,duration,cpu_energy,energy_consumed\n1970-01-01T00:00:01,3e9,1e7,1e7\n\
+         2262-04-11T00:00:00,3.2e9,1e7,1e7\n",
+    ];
+    for log in logs {
+        if let Err(error) = import_with(log, Missing::default(), None) {
+            let error = error.to_string();
+            assert!(error.contains("more than a trace can hold"), "{error}");
+        }
+    }
+}
+
 /// Readings of power: watts in hundredths, and milliseconds since the reading before.
 fn readings() -> impl Strategy<Value = Vec<(u64, u64)>> {
     prop::collection::vec((0..50_000_u64, 900..1_100_u64), 2..60)

@@ -9,7 +9,7 @@ use super::LogError;
 use super::cell::number;
 use super::columns::{Columns, cell};
 use super::format::{AboutLog, LogFormat};
-use super::local_time::{self, between};
+use super::local_time::{self, between, together};
 use super::log::{LeftOut, Log, LogRow, LogSource, LoggedEnergy, NO_ZONE};
 use super::text::{LogText, cells};
 use crate::model::{CounterFlags, Domain, DomainId, Provenance};
@@ -150,6 +150,11 @@ impl Run {
         (run.cpu_kwh.is_some() || run.gpu_kwh.is_some() || run.ram_kwh.is_some()).then_some(run)
     }
 
+    /// On the log's clock.
+    fn ended(&self) -> i64 {
+        self.begun.saturating_add(i64::try_from(self.lasted.get()).unwrap_or(i64::MAX))
+    }
+
     fn parts(&self) -> impl Iterator<Item = f64> {
         [self.cpu_kwh, self.gpu_kwh, self.ram_kwh].into_iter().flatten()
     }
@@ -182,7 +187,7 @@ impl Run {
         if self.gpu_kwh.is_some() {
             all.push(energy(Domain::Gpu, CARDS, self.gpu_kwh, ERROR_OF_CARDS));
         }
-        LogRow { from, to: from + lasted, energy: all }
+        LogRow { from, to: together(from, lasted), energy: all }
     }
 
     fn name(&self) -> String {
@@ -254,7 +259,7 @@ fn one_after_the_other(mut runs: Vec<Run>) -> Result<Vec<Run>, LogError> {
     let mut placed: Vec<Run> = Vec::new();
     for mut run in runs {
         if let Some(before) = placed.last() {
-            let ended = before.begun + i64::try_from(before.lasted.get()).unwrap_or(i64::MAX);
+            let ended = before.ended();
             let overlap = between(run.begun, ended);
             if overlap > CLOCK_STEP {
                 return Err(LogError::OverlappingRuns {

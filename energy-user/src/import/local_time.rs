@@ -69,9 +69,15 @@ pub(super) fn wall_time(local: i64, utc_offset_seconds: Option<i32>) -> WallTime
     WallTime::from_epoch_nanos(local.saturating_sub(offset))
 }
 
-/// A length from seconds; `None` where it is negative or beyond all clocks.
+/// A length from seconds; `None` where it is negative or longer than a trace may be, 292 years.
 pub(super) fn seconds(seconds: f64) -> Option<Nanoseconds> {
-    std::time::Duration::try_from_secs_f64(seconds).ok().map(Nanoseconds::from)
+    let length = std::time::Duration::try_from_secs_f64(seconds).ok().map(Nanoseconds::from)?;
+    i64::try_from(length.get()).is_ok().then_some(length)
+}
+
+/// Both lengths together, or the longest there is; the trace is then refused for its length.
+pub(super) const fn together(one: Nanoseconds, other: Nanoseconds) -> Nanoseconds {
+    Nanoseconds::new(one.get().saturating_add(other.get()))
 }
 
 /// The length from one instant of a clock to another; nothing where it is not later.

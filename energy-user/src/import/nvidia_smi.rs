@@ -198,7 +198,8 @@ impl Readings {
                 continue;
             }
             let lasted = to.saturating_sub(from);
-            let is_pause = usual.is_some_and(|usual| lasted.get() > PAUSE * usual.get());
+            let is_pause =
+                usual.is_some_and(|usual| lasted.get() > usual.get().saturating_mul(PAUSE));
             pauses += u64::from(is_pause);
             let energy = (0..self.cards.len())
                 .map(|card| {

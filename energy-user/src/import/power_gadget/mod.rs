@@ -203,7 +203,7 @@ impl Reading {
         let (Some(total), Some(reached)) = (total, self.reached) else { return Vec::new() };
         let totals: Vec<(DomainId, Option<f64>)> =
             self.meters.iter().map(|m| (m.column.domain, self.closing_energy(&m.column))).collect();
-        if total > reached + ROUNDING {
+        if total.saturating_sub(reached) > ROUNDING {
             self.add_row(total, &|meter| {
                 let of_meter = totals.iter().find(|(domain, _)| *domain == meter.domain);
                 let value = of_meter.and_then(|(_, total)| *total).ok_or(NoNumber::Absent);
@@ -270,7 +270,7 @@ impl Reading {
             i64::from(about.missing.utc_offset_seconds.unwrap_or(0)) * local_time::SECOND_NS;
         let written = about.written?.epoch_nanos() + offset;
         let lasted = i64::try_from(self.reached?.get()).ok()?;
-        let ended_of_day = (begun + lasted).rem_euclid(DAY_NS);
+        let ended_of_day = begun.saturating_add(lasted).rem_euclid(DAY_NS);
         let mut ended = written - written.rem_euclid(DAY_NS) + ended_of_day;
         // Where the zone is known, an end after the file was written was the day before.
         if about.missing.utc_offset_seconds.is_some() && ended > written + MINUTE_NS {

@@ -18,7 +18,7 @@ use super::LogError;
 use super::cell::{NoNumber, number};
 use super::columns::{Columns, cell};
 use super::format::{AboutLog, LogFormat};
-use super::local_time::seconds;
+use super::local_time::{seconds, together};
 use super::log::{ExactSum, LeftOut, Log, LogRow};
 use super::text::LogText;
 use crate::model::{Domain, DomainId};
@@ -190,7 +190,7 @@ impl Tables {
         let mut rows = Vec::new();
         let mut from = Nanoseconds::ZERO;
         for (interval, lasted) in self.intervals.iter().zip(&times.lengths) {
-            let to = from + *lasted;
+            let to = together(from, *lasted);
             let energy = |domain: &DomainId| {
                 let figure = interval.figures.get(domain).filter(|_| !missing(interval, domain));
                 let sum = sums.entry(*domain).or_default();
@@ -212,7 +212,9 @@ impl Tables {
             WallTime::from_epoch_nanos(ended.saturating_sub(signed(times.lengths[0])))
         });
         let whole = signed(from);
-        let by_file = about.written.map(|at| WallTime::from_epoch_nanos(at.epoch_nanos() - whole));
+        let by_file = about
+            .written
+            .map(|at| WallTime::from_epoch_nanos(at.epoch_nanos().saturating_sub(whole)));
         let start = start.or(by_file).unwrap_or_default();
         Ok(Log { start, rows, notes, ..Log::default() })
     }
