@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use energy_prof::analyze::{AnalyzeOptions, analyze};
 use energy_prof::import::{FormatChoice, Missing};
 use energy_prof::trace::SessionState;
 use proptest::prelude::*;
@@ -208,12 +209,26 @@ proptest! {
     }
 
     #[test]
-    fn no_line_whatever_makes_it_fall_over(lines in prop::collection::vec("[ -~\t§\"]{0,60}", 0..12), fixture_index in 0..FIXTURES.len()) {
-        let mut text = std::fs::read_to_string(fixture(FIXTURES[fixture_index])).unwrap();
-        text.push_str(&lines.join("\n"));
-        // It is read or refused in words.
-        if let Err(error) = import_with(text, Missing::default(), None) {
-            prop_assert!(!error.to_string().is_empty());
+    fn no_damage_whatever_makes_it_fall_over(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..40),
+        cut in any::<prop::sample::Index>(),
+        lines in prop::collection::vec("[ -~\t§\"]{0,60}", 0..6),
+        fixture_index in 0..FIXTURES.len(),
+    ) {
+        let mut log = std::fs::read(fixture(FIXTURES[fixture_index])).unwrap();
+        for (place, byte) in damage {
+            let place = place.index(log.len());
+            // Digits and commas make the damage that can be read.
+            log[place] = if byte < 128 { b"0123456789,.-e\t \n"[usize::from(byte) % 17] } else { byte };
+        }
+        log.truncate(cut.index(log.len()).max(log.len() / 2));
+        log.extend(lines.join("\n").into_bytes());
+        // It is read or refused in words, and what was read can be analysed.
+        match import_with(log, Missing::default(), None) {
+            Ok(trace) => {
+                analyze(&trace.reader, &AnalyzeOptions::default()).unwrap();
+            }
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
     }
 }

@@ -143,4 +143,7 @@ pub enum LogError {
     /// More energy than a trace can hold.
     #[error("its energy adds up to more than a trace can hold, 4 TJ; it is damaged")]
     TooMuch,
+    /// Its first and last row are further apart than a trace can hold.
+    #[error("its rows span more than a trace can hold, 292 years; its times are damaged")]
+    TooLong,
 }

@@ -99,10 +99,10 @@ fn check_sum(log: &Log) -> Result<(), LogError> {
     let sum: u128 = energy.filter_map(|energy| energy.energy).map(|e| u128::from(e.get())).sum();
     let last = log.rows.last().map(|row| row.to).unwrap_or_default();
     // Instants are signed in the trace.
-    if sum > MOST_UJ || i64::try_from(last.get()).is_err() {
-        return Err(LogError::TooMuch);
+    if i64::try_from(last.get()).is_err() {
+        return Err(LogError::TooLong);
     }
-    Ok(())
+    if sum > MOST_UJ { Err(LogError::TooMuch) } else { Ok(()) }
 }
 
 fn session_of(log: &Log, origin: ImportedLog) -> Session {

@@ -259,7 +259,10 @@ impl Reading {
             }
         }
         notes.extend(self.left_out.notes());
-        let start = start.or(about.written).unwrap_or_default();
+        let lasted =
+            self.reached.map_or(0, |reached| i64::try_from(reached.get()).unwrap_or(i64::MAX));
+        let by_file = about.written.map(|at| at.epoch_nanos().saturating_sub(lasted));
+        let start = start.or(by_file.map(WallTime::from_epoch_nanos)).unwrap_or_default();
         Ok(Log { start, rows: self.rows, notes, ..Log::default() })
     }
 
