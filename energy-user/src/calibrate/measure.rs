@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::CalibrateError;
 use super::processes::CpuTimes;
-use crate::model::{DomainId, Window};
+use crate::model::{CounterFlags, DomainId, Window};
 use crate::sources::{ClockFn, DomainPower, EnergySource, LoadPoint, Meter, Shown};
 use crate::units::{MonotonicTime, Nanoseconds, WallTime, Watts};
 
@@ -119,7 +119,9 @@ impl<'a> Machine<'a> {
         for meter in self.metered.iter_mut().flat_map(|(_, meters)| meters) {
             let Some(sample) = meter.energy_of(&window) else { continue };
             let slices = powers.entry((sample.domain, sample.source)).or_default();
-            slices.extend(sample.energy.map(|energy| energy.joules() / window.length()));
+            // A counter that stands still while the machine is up says nothing of its power.
+            let known = sample.energy.filter(|_| !sample.flags.contains(CounterFlags::STALE));
+            slices.extend(known.map(|energy| energy.joules() / window.length()));
         }
     }
 }
@@ -191,6 +193,32 @@ mod tests {
         }
     }
 
+    /// A counter that stands still.
+    struct Frozen([CounterSpec; 1]);
+
+    impl EnergySource for Frozen {
+        fn name(&self) -> &'static str {
+            "frozen"
+        }
+
+        fn provenance(&self) -> Provenance {
+            Provenance::Measured
+        }
+
+        fn note(&self) -> Option<String> {
+            None
+        }
+
+        fn counters(&self) -> &[CounterSpec] {
+            &self.0
+        }
+
+        fn read(&mut self, clock: &ClockFn, out: &mut Vec<CounterReading>) {
+            let value = Ok(Microjoules::new(1_000_000));
+            out.push(CounterReading { counter: 0, at: clock(), spread: Nanoseconds::ZERO, value });
+        }
+    }
+
     fn source() -> Box<dyn EnergySource> {
         Box::new(Steps([CounterSpec {
             domain: PACKAGE,
@@ -228,6 +256,17 @@ mod tests {
         assert_eq!((power.domain.as_str(), power.source.as_str()), ("package-0", "steps"));
         assert!((point.busy_share - 0.25).abs() < 0.001, "{point:?}");
         assert_eq!(point.lasted_ns, Nanoseconds::from_millis(10_000));
+    }
+
+    #[test]
+    fn a_counter_that_stands_still_is_not_taken_for_no_power() {
+        let now = Cell::new(10_000_000_000_u64);
+        let clock = || MonotonicTime::from_nanos(now.get());
+        let wait = |time: Duration| now.set(now.get() + u64::try_from(time.as_nanos()).unwrap());
+        let frozen = Box::new(Frozen(source().counters().try_into().unwrap()));
+        let mut machine = Machine::new(vec![frozen], Path::new("/none"), &clock, &wait);
+        let said = machine.power(0, Nanoseconds::from_millis(10_000)).unwrap_err().to_string();
+        assert!(said.contains("frozen could not be read for most of the time"), "{said}");
     }
 
     #[test]

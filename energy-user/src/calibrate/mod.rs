@@ -74,7 +74,7 @@ pub enum CalibrateError {
     NoSource(String),
     /// The counters are there and could not be read.
     #[error(
-        "nothing to calibrate: {0} could not be read for most of the time; see `energy-prof doctor`"
+        "nothing to calibrate: {0} could not be read for most of the time, or stood still; see `energy-prof doctor`"
     )]
     NoPower(String),
     /// The machine was not idle.

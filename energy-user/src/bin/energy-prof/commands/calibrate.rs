@@ -40,6 +40,7 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<Status> {
             let idle = report::duration(arguments.idle);
             line.show(&format!("measuring idle power for {idle}; leave the machine alone"));
         }
+        Progress::Busy(1) => line.show("measuring with 1 CPU busy"),
         Progress::Busy(cpus) => line.show(&format!("measuring with {cpus} CPUs busy")),
     });
     line.clear();
