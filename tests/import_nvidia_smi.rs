@@ -81,7 +81,7 @@ fn a_long_pause_of_the_log_is_a_gap() {
     let text = log(&["10 W", "10 W", "10 W"]) + "2024/05/13 11:22:12.000, 0, 10 W\n";
     let trace = imported(text);
     assert_eq!(trace.energy_uj("gpu-0"), [Some(10_000_000), Some(10_000_000), None]);
-    assert!(trace.notes().contains("1 pauses of the log"), "{}", trace.notes());
+    assert!(trace.notes().contains("1 pause of the log"), "{}", trace.notes());
 }
 
 #[test]

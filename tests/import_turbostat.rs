@@ -101,6 +101,22 @@ fn intervals_that_end_before_the_one_before_are_left_out() {
 }
 
 #[test]
+fn time_between_two_logs_in_one_file_is_a_gap_but_joules_are_joules() {
+    let log = |unit: &str| {
+        let rows =
+            [1000, 1002, 1004, 1006, 30_000, 30_002].map(|at| format!("{at}.000000\t10.00\n"));
+        format!("Time_Of_Day_Seconds\t{unit}\n{}", rows.concat())
+    };
+    let trace = imported(log("PkgWatt"));
+    let known = Some(20_000_000);
+    assert_eq!(trace.energy_uj("package"), [known, known, known, known, None, known]);
+    assert!(trace.notes().contains("1 pause of the log"), "{}", trace.notes());
+    let joules = imported(log("Pkg_J"));
+    assert_eq!(joules.energy_uj("package"), [Some(10_000_000); 6]);
+    assert!(!joules.notes().contains("pause"), "{}", joules.notes());
+}
+
+#[test]
 fn columns_copied_from_a_terminal_are_between_blanks() {
     let trace = imported("Core    CPU     PkgWatt\n-       -       3.50\n0       0       3.50\n");
     assert_eq!(trace.energy_uj("package-0"), [Some(17_500_000)]);

@@ -50,6 +50,27 @@ pub(super) struct LogSource {
     pub provenance: Provenance,
 }
 
+/// A stretch this many times as long as the usual one is a pause of the log's.
+const PAUSE: u64 = 10;
+
+/// The shortest stretch that is a pause of the log's and no interval of its own, where there are enough to
+/// tell what is usual.
+pub(super) fn shortest_pause(lengths: &[Nanoseconds]) -> Option<Nanoseconds> {
+    let mut lengths = lengths.to_vec();
+    lengths.sort_unstable();
+    let usual = lengths.get(lengths.len() / 2).filter(|_| lengths.len() >= 3)?;
+    Some(Nanoseconds::new(usual.get().saturating_mul(PAUSE)))
+}
+
+/// What is said of pauses.
+pub(super) fn told_of_pauses(count: usize) -> Option<String> {
+    let pauses = if count == 1 { "1 pause".to_owned() } else { format!("{count} pauses") };
+    let are = if count == 1 { "is a gap" } else { "are gaps" };
+    (count > 0).then(|| {
+        format!("{pauses} of the log, more than {PAUSE} times as long as its usual interval, {are} without energy")
+    })
+}
+
 impl LogRow {
     /// How long it is.
     pub(super) const fn length(&self) -> Nanoseconds {

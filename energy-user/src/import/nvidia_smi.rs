@@ -11,10 +11,12 @@ use super::cell::{LARGEST_POWER_WATTS, NoNumber, number, rounding_error};
 use super::columns::{Columns, cell, plain};
 use super::format::{AboutLog, LogFormat};
 use super::local_time::{self, between};
-use super::log::{ExactSum, LeftOut, Log, LogRow, LogSource, LoggedEnergy, NO_ZONE};
+use super::log::{
+    ExactSum, LeftOut, Log, LogRow, LogSource, LoggedEnergy, NO_ZONE, shortest_pause,
+    told_of_pauses,
+};
 use super::text::{LogText, cells};
 use crate::model::{CounterFlags, Domain, DomainId, Provenance};
-use crate::units::scale::duration;
 use crate::units::{Joules, Nanoseconds, Watts};
 
 /// The columns of power, the best first: a mean over time says more of the time between two readings.
@@ -22,9 +24,6 @@ const POWER: [&str; 3] = ["power.draw.average", "power.draw", "power.draw.instan
 
 /// The columns that tell cards apart.
 const CARD: [&str; 5] = ["index", "uuid", "gpu_uuid", "pci.bus_id", "gpu_bus_id"];
-
-/// A pause this many times as long as the usual time between readings is one of the log's.
-const PAUSE: u64 = 10;
 
 const SOURCE: LogSource = LogSource { name: "nvidia-smi", provenance: Provenance::Measured };
 
@@ -186,10 +185,12 @@ impl Readings {
 
     fn into_log(self, about: &AboutLog<'_>) -> Result<Log, LogError> {
         let domains = self.domains();
-        let usual = self.usual_length();
+        let pairs = self.rounds.windows(2);
+        let lengths: Vec<_> = pairs.map(|pair| between(pair[0].at, pair[1].at)).collect();
+        let shortest_pause = shortest_pause(&lengths);
         let mut sums = vec![ExactSum::default(); self.cards.len()];
         let mut rows = Vec::new();
-        let mut pauses = 0_u64;
+        let mut pauses = 0;
         let begun = self.rounds.first().map(|first| first.at).unwrap_or_default();
         for pair in self.rounds.windows(2) {
             let [before, after] = pair else { continue };
@@ -198,9 +199,8 @@ impl Readings {
                 continue;
             }
             let lasted = to.saturating_sub(from);
-            let is_pause =
-                usual.is_some_and(|usual| lasted.get() > usual.get().saturating_mul(PAUSE));
-            pauses += u64::from(is_pause);
+            let is_pause = shortest_pause.is_some_and(|shortest| lasted > shortest);
+            pauses += usize::from(is_pause);
             let energy = (0..self.cards.len())
                 .map(|card| {
                     if is_pause || after.after_break {
@@ -223,14 +223,7 @@ impl Readings {
             "energy is integrated from readings of power ({}): what happened between them was not seen",
             self.header.power_name
         )];
-        if pauses > 0 {
-            let usual = usual.map(duration);
-            notes.push(format!(
-                "{pauses} pauses of the log, more than {PAUSE} times as long as the usual {}, are gaps \
-                 without energy",
-                usual.unwrap_or_default()
-            ));
-        }
+        notes.extend(told_of_pauses(pauses));
         notes.extend(self.named());
         if about.missing.utc_offset_seconds.is_none() {
             notes.push(NO_ZONE.to_owned());
@@ -246,14 +239,6 @@ impl Readings {
         let in_order = (0..self.cards.len()).map(|place| u16::try_from(place).unwrap_or(u16::MAX));
         let numbers = by_index.unwrap_or_else(|| in_order.collect());
         numbers.into_iter().map(|number| DomainId::of_socket(Domain::Gpu, number)).collect()
-    }
-
-    /// The median time between two rounds, where there are enough to speak of one.
-    fn usual_length(&self) -> Option<Nanoseconds> {
-        let pairs = self.rounds.windows(2);
-        let mut lengths: Vec<_> = pairs.map(|pair| between(pair[0].at, pair[1].at)).collect();
-        lengths.sort_unstable();
-        lengths.get(lengths.len() / 2).copied().filter(|_| lengths.len() >= 3)
     }
 
     /// What the cards are called.

@@ -31,7 +31,7 @@ pub(super) struct Interval {
 pub(super) struct Figure {
     sum: Result<f64, NoNumber>,
     rounding_error: f64,
-    is_energy: bool,
+    pub is_energy: bool,
     /// How many rows it was added up from: on AMD's processors, each core has its own.
     pub rows: usize,
 }

@@ -19,7 +19,7 @@ use super::cell::{NoNumber, number};
 use super::columns::{Columns, cell};
 use super::format::{AboutLog, LogFormat};
 use super::local_time::{seconds, together};
-use super::log::{ExactSum, LeftOut, Log, LogRow};
+use super::log::{ExactSum, LeftOut, Log, LogRow, told_of_pauses};
 use super::text::LogText;
 use crate::model::{Domain, DomainId};
 use crate::units::{Nanoseconds, WallTime};
@@ -185,6 +185,11 @@ impl Tables {
             self.left_out.cut_short = true;
         }
         let times = Times::of(&mut self.intervals, about, &mut self.left_out);
+        let shortest_pause = times.shortest_pause();
+        let is_pause = |lasted: Nanoseconds| shortest_pause.is_some_and(|pause| lasted > pause);
+        let figures = || self.intervals.iter().flat_map(|interval| interval.figures.values());
+        let has_power = figures().any(|figure| !figure.is_energy);
+        let pauses = times.lengths.iter().filter(|lasted| has_power && is_pause(**lasted)).count();
         let mut notes = times.notes.clone();
         let mut sums: BTreeMap<DomainId, ExactSum> = BTreeMap::new();
         let mut rows = Vec::new();
@@ -193,6 +198,9 @@ impl Tables {
             let to = together(from, *lasted);
             let energy = |domain: &DomainId| {
                 let figure = interval.figures.get(domain).filter(|_| !missing(interval, domain));
+                // Of the first row after a pause it is not known how long its own interval was, but
+                // its joules are.
+                let figure = figure.filter(|figure| figure.is_energy || !is_pause(*lasted));
                 let sum = sums.entry(*domain).or_default();
                 figure.copied().unwrap_or(Figure::UNKNOWN).energy(
                     *domain,
@@ -207,6 +215,7 @@ impl Tables {
         if rows.is_empty() || most.is_empty() {
             return Err(self.left_out.no_rows());
         }
+        notes.extend(told_of_pauses(pauses));
         notes.extend(self.left_out.notes());
         let start = times.ended_first.map(|ended| {
             WallTime::from_epoch_nanos(ended.saturating_sub(signed(times.lengths[0])))

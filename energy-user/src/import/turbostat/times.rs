@@ -3,7 +3,7 @@
 use super::interval::Interval;
 use crate::import::format::AboutLog;
 use crate::import::local_time::between;
-use crate::import::log::LeftOut;
+use crate::import::log::{LeftOut, shortest_pause};
 use crate::model::Provenance;
 use crate::units::Nanoseconds;
 
@@ -69,10 +69,15 @@ impl Times {
             times.lengths = vec![length; intervals.len()];
         }
         times.notes.push(
-            "the log names no times (--show Time_Of_Day_Seconds adds them), so that of the file is taken for its end"
+            "the log names no times (--enable Time_Of_Day_Seconds adds them), so that of the file is taken for its end"
                 .to_owned(),
         );
         times
+    }
+
+    /// The shortest stretch between two rows that is a pause: two logs in one file.
+    pub(super) fn shortest_pause(&self) -> Option<Nanoseconds> {
+        self.ended_first.and_then(|_| shortest_pause(&self.lengths))
     }
 
     /// What power times these lengths is: no measurement where nobody told them.
