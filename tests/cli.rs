@@ -37,10 +37,20 @@ fn json(text: &str) -> Value {
 fn help_names_the_commands_and_every_exit_code() {
     let help = outcome(&["--help"]).succeeded();
     assert_eq!(help.stderr, "");
-    for command in ["record", "report", "attribute", "stat", "doctor", "completions", "man"] {
+    for command in [
+        "record",
+        "report",
+        "import",
+        "calibrate",
+        "attribute",
+        "stat",
+        "doctor",
+        "completions",
+        "man",
+    ] {
         assert!(help.stdout.contains(&format!("\n  {command} ")), "{command}");
     }
-    for code in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "126", "127"] {
+    for code in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "126", "127"] {
         assert!(help.stdout.contains(&format!("\n  {code:<4} ")), "{code}");
     }
     assert!(!help.stdout.contains("simulate"));
@@ -432,6 +442,7 @@ fn every_command_has_a_page_in_the_manual() {
     names.sort();
     let expected = [
         "attribute",
+        "calibrate",
         "completions",
         "diff",
         "doctor",
@@ -439,6 +450,7 @@ fn every_command_has_a_page_in_the_manual() {
         "estimate",
         "export",
         "flamegraph",
+        "import",
         "man",
         "record",
         "report",

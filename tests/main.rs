@@ -4,6 +4,7 @@
 
 mod attribution;
 mod attribution_cards;
+mod calibrate;
 mod call_tree;
 mod cli;
 mod cli_emissions;
@@ -12,6 +13,11 @@ mod cli_functions;
 mod emissions;
 mod export;
 mod export_commands;
+mod import;
+mod import_codecarbon;
+mod import_nvidia_smi;
+mod import_power_gadget;
+mod import_turbostat;
 mod profile;
 mod report;
 mod report_code;
@@ -38,6 +44,7 @@ mod support {
     pub(crate) mod fake_events;
     pub(crate) mod fake_machine;
     pub(crate) mod fake_powercap;
+    pub(crate) mod imported;
     pub(crate) mod in_memory;
     pub(crate) mod machines;
     #[expect(dead_code, reason = "single rights belong to the kernel tests")]

@@ -8,7 +8,7 @@
 //!
 //! The modules are in the order of the data. Imports point only from later to earlier ones:
 //! [`units`] ← [`model`] ← ([`sources`], [`probes`], [`trace`], [`symbols`], [`attribution`], [`emissions`]) ←
-//! [`profile`] ← ([`record`], [`analyze`], [`estimate`], [`export`], [`report`]).
+//! [`profile`] ← ([`record`], [`calibrate`], [`import`], [`analyze`], [`estimate`], [`export`], [`report`]).
 
 pub mod units;
 
@@ -24,7 +24,9 @@ pub mod trace;
 pub mod profile;
 
 pub mod analyze;
+pub mod calibrate;
 pub mod estimate;
 pub mod export;
+pub mod import;
 pub mod record;
 pub mod report;

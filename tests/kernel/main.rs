@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod calibrate;
 mod call_graph;
 mod cards;
 mod cli;

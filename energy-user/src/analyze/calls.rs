@@ -43,7 +43,7 @@ pub fn profile_and_call_tree<R: Recording>(
     let samples = recording.samples().map_err(of_recording)?;
     let mut samples = InOrder::new("samples", samples, |row: &StackSample| row.window);
     if samples.is_empty()? {
-        return Err(AnalyzeError::NoStacks);
+        return Err(AnalyzeError::no_stacks(&recording.facts()));
     }
     let mut profile = plan.profile(recording, options);
     let mut tree = CallTreeBuilder::new(plan.cover(recording, options));

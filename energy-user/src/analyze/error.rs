@@ -5,6 +5,7 @@ use std::error::Error;
 use thiserror::Error;
 
 use crate::model::DomainId;
+use crate::profile::Facts;
 use crate::units::Nanoseconds;
 
 /// Why a recording could not be analysed, and what to do about it.
@@ -72,6 +73,14 @@ pub enum AnalyzeError {
          for less than a tenth of a second"
     )]
     NoStacks,
+    /// The trace was made from a log that tells of no one.
+    #[error(
+        "cannot tell functions apart: {why}; `energy-prof report --by domain` shows what it has"
+    )]
+    NoThreads {
+        /// Which log, in a sentence.
+        why: String,
+    },
     /// No thread fits what was asked for.
     #[error(
         "cannot show functions of {asked}: no such thread was recorded; \
@@ -81,4 +90,14 @@ pub enum AnalyzeError {
         /// What was asked for.
         asked: String,
     },
+}
+
+impl AnalyzeError {
+    /// What there is to say where nothing was sampled.
+    pub(super) fn no_stacks(facts: &Facts) -> Self {
+        match &facts.imported {
+            Some(log) => Self::NoThreads { why: log.why_nothing_is_divided() },
+            None => Self::NoStacks,
+        }
+    }
 }

@@ -26,11 +26,11 @@ pub use store::store_attributed;
 pub use symbolize::{ModuleNames, Symbolized, WhyUnnamed, symbolize};
 
 use crate::attribution::{
-    AttributedWindow, BaselineSearch, Baselines, IdlePolicy, ModelKind, Rules,
+    AttributedWindow, Baseline, BaselineSearch, Baselines, IdlePolicy, ModelKind, Rules,
     attribute_window_with_cards,
 };
-use crate::model::{AttributedSample, DomainId, Topology, disjoint_cover_with};
-use crate::profile::{Method, Profile, ProfileBuilder, SourceFacts};
+use crate::model::{AttributedSample, DomainId, Provenance, Topology, disjoint_cover_with};
+use crate::profile::{CalibrationFacts, Facts, Method, Profile, ProfileBuilder};
 use crate::units::{MonotonicTime, Nanoseconds, Watts};
 use cards::Cards;
 use windows::{RecordedWindow, Tables, of_recording};
@@ -108,8 +108,7 @@ impl Plan {
         }
         let start = tables.windows.first().map(|window| window.start).unwrap_or_default();
         let topology = recording.topology();
-        let modelled = modelled_idle(&tables, &recording.facts().sources);
-        let known = Baselines::known(&options.given, &modelled);
+        let known = Baselines::known(&options.given, told_idle(&tables, &recording.facts()));
         let cards = cards_of(recording, &tables)?;
         let baselines = find_baselines(&tables, recording, topology, &cards, known)?;
         let plan = Self { tables, start, cards, baselines };
@@ -192,16 +191,26 @@ impl RecordedWindow<'_> {
     }
 }
 
-/// What the models that energy was taken from draw without load.
-fn modelled_idle(tables: &Tables, sources: &[SourceFacts]) -> BTreeMap<DomainId, Watts> {
+/// What the sources that energy was taken from draw without load: as the machine was calibrated, or as
+/// the model has it that made the energy.
+fn told_idle(tables: &Tables, facts: &Facts) -> Vec<(DomainId, Baseline)> {
     let used =
         |domain: &DomainId, name: &str| tables.sources.get(domain).is_some_and(|s| s == name);
-    sources
-        .iter()
-        .flat_map(|source| source.idle.iter().map(move |(domain, power)| (source, domain, power)))
-        .filter(|(source, domain, _)| used(domain, &source.name))
-        .map(|(_, domain, power)| (*domain, *power))
-        .collect()
+    let mut told = Vec::new();
+    for source in &facts.sources {
+        for (domain, power) in source.idle.iter().filter(|(domain, _)| used(domain, &source.name)) {
+            let calibration =
+                facts.calibration.filter(|_| source.provenance == Provenance::Measured);
+            let baseline = match calibration {
+                Some(CalibrationFacts { taken, busy }) => {
+                    Baseline::Calibrated { power: *power, taken, busy }
+                }
+                None => Baseline::Modelled(*power),
+            };
+            told.push((*domain, baseline));
+        }
+    }
+    told
 }
 
 /// Who used graphics cards, where any card tells.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::AnalyzeError;
+use super::{AnalyzeError, Recording};
 use crate::model::{Frame, FrameKind, Stack};
 use crate::symbols::{DebugFiles, SymbolOptions, Symbolizer, UserObject, Whereabouts};
 use crate::trace::Renaming;
@@ -119,7 +119,7 @@ pub fn symbolize(
         }
     }
     if !any {
-        return Err(AnalyzeError::NoStacks);
+        return Err(AnalyzeError::no_stacks(&Recording::facts(renaming.reader())));
     }
     // Debug links are followed by the object's own folder and checksum only: directories are searched
     // by build id, here.

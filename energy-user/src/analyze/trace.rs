@@ -8,9 +8,9 @@ use crate::model::{
     EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
     Topology, Window,
 };
-use crate::profile::{BpfFacts, Facts, SourceFacts, Targets};
+use crate::profile::{BpfFacts, CalibrationFacts, Facts, ImportFacts, SourceFacts, Targets};
 use crate::trace::{Ending, Session, Target, TraceError, TraceReader};
-use crate::units::Nanoseconds;
+use crate::units::{Nanoseconds, Share, WallTime};
 
 impl Recording for TraceReader {
     type Error = TraceError;
@@ -97,5 +97,14 @@ fn facts(session: &Session, ending: String, complete: bool) -> Facts {
         bpf: session
             .bpf
             .map(|bpf| BpfFacts { runs: bpf.runs, run_time: Nanoseconds::new(bpf.run_time_ns) }),
+        calibration: session.calibration.and_then(|calibration| {
+            let taken = WallTime::from_epoch_nanos(calibration.taken_utc_ns);
+            Some(CalibrationFacts { taken, busy: Share::new(calibration.busy_share)? })
+        }),
+        imported: session.imported.as_ref().map(|log| ImportFacts {
+            format: log.format.clone(),
+            tool: log.tool.clone(),
+            file: log.file.clone(),
+        }),
     }
 }

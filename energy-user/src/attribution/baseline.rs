@@ -1,13 +1,14 @@
 //! Idle baselines: what each domain draws when nothing runs, and how that was found.
-//! They are given, or part of the model that made the energy, or the lowest power seen while the
-//! machine was quiet, or unknown: never guessed.
+//! They are given, or calibrated beforehand, or part of the model that made the energy, or the lowest
+//! power seen while the machine was quiet, or unknown: never guessed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use super::CardUse;
 use crate::model::{DomainId, EnergySample, Residency, ThreadId, Topology, Window};
-use crate::units::{Microjoules, MonotonicTime, Nanoseconds, Share, Watts};
+use crate::units::scale::utc;
+use crate::units::{Microjoules, MonotonicTime, Nanoseconds, Share, WallTime, Watts};
 
 /// The shortest stretch whose mean power may be a baseline: shorter ones show the counters' jitter.
 const SHORTEST_STRETCH: Nanoseconds = Nanoseconds::from_millis(1000);
@@ -20,6 +21,15 @@ const BUSIEST_PERCENT: u128 = 10;
 pub enum Baseline {
     /// The user said so.
     Given(Watts),
+    /// Measured beforehand, while the machine was left alone.
+    Calibrated {
+        /// The mean power.
+        power: Watts,
+        /// When.
+        taken: WallTime,
+        /// How busy the machine's CPUs were all the same.
+        busy: Share,
+    },
     /// The energy comes from a model, and this is its power without load.
     Modelled(Watts),
     /// The lowest mean power over a quiet stretch of the recording. It holds what little ran there,
@@ -43,9 +53,10 @@ impl Baseline {
     /// The power, where known.
     pub const fn power(self) -> Option<Watts> {
         match self {
-            Self::Given(power) | Self::Modelled(power) | Self::LowestSeen { power, .. } => {
-                Some(power)
-            }
+            Self::Given(power)
+            | Self::Calibrated { power, .. }
+            | Self::Modelled(power)
+            | Self::LowestSeen { power, .. } => Some(power),
             Self::Unknown => None,
         }
     }
@@ -54,6 +65,7 @@ impl Baseline {
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Given(_) => "given",
+            Self::Calibrated { .. } => "calibrated",
             Self::Modelled(_) => "modelled",
             Self::LowestSeen { .. } => "lowest_seen",
             Self::Unknown => "unknown",
@@ -66,6 +78,9 @@ impl fmt::Display for Baseline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Given(_) => f.write_str("as given"),
+            Self::Calibrated { taken, busy, .. } => {
+                write!(f, "as calibrated on {} ({:.1} % busy)", utc(*taken), busy.percent())
+            }
             Self::Modelled(_) => f.write_str("as the model has it"),
             Self::LowestSeen { from, lasted, busy, .. } => write!(
                 f,
@@ -92,14 +107,17 @@ pub struct Baselines {
 impl Baselines {
     /// Only what the user gives.
     pub fn given(given: &BTreeMap<DomainId, Watts>) -> Self {
-        Self::known(given, &BTreeMap::new())
+        Self::known(given, [])
     }
 
-    /// What the user gives, and else what the energy's own model says.
-    pub fn known(given: &BTreeMap<DomainId, Watts>, modelled: &BTreeMap<DomainId, Watts>) -> Self {
-        let modelled = modelled.iter().map(|(id, power)| (*id, Baseline::Modelled(*power)));
+    /// What the user gives, and else what is `told`: by the machine's calibration, or by the energy's
+    /// own model.
+    pub fn known(
+        given: &BTreeMap<DomainId, Watts>,
+        told: impl IntoIterator<Item = (DomainId, Baseline)>,
+    ) -> Self {
         let given = given.iter().map(|(id, power)| (*id, Baseline::Given(*power)));
-        Self { by_domain: modelled.chain(given).collect() }
+        Self { by_domain: told.into_iter().chain(given).collect() }
     }
 
     /// Whether the baseline of every one of `domains` is known.
@@ -280,7 +298,6 @@ impl Stretch {
 mod tests {
     use super::*;
     use crate::model::{CounterFlags, CpuPlace, Domain, Provenance};
-    use crate::units::WallTime;
 
     const PACKAGE: DomainId = DomainId::of_socket(Domain::Package, 0);
 
@@ -361,5 +378,21 @@ mod tests {
             baselines.energy(PACKAGE, Nanoseconds::from_millis(100)),
             Microjoules::new(1_250_000)
         );
+    }
+
+    #[test]
+    fn a_calibrated_baseline_comes_before_one_seen_and_after_one_given() {
+        let calibrated = Baseline::Calibrated {
+            power: Watts::new(5.0),
+            taken: WallTime::from_epoch_nanos(1_795_418_040_000_000_000),
+            busy: Share::of(4, 1000).unwrap(),
+        };
+        let known = |given: &BTreeMap<_, _>| Baselines::known(given, [(PACKAGE, calibrated)]);
+        let topology = Topology::default();
+        let found = BaselineSearch::new(&topology).finish(known(&BTreeMap::new())).of(PACKAGE);
+        assert_eq!((found, found.kind()), (calibrated, "calibrated"));
+        assert_eq!(found.to_string(), "as calibrated on 2026-11-23 07:14:00 UTC (0.4 % busy)");
+        let given = known(&[(PACKAGE, Watts::new(1.0))].into()).of(PACKAGE);
+        assert_eq!(given, Baseline::Given(Watts::new(1.0)));
     }
 }

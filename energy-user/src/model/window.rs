@@ -13,7 +13,7 @@ pub struct Window {
     pub index: u32,
     /// Where it begins.
     pub start: MonotonicTime,
-    /// Where it ends; the next window's start.
+    /// Where it ends; the next window's start, but for logs of other tools, which pause.
     pub end: MonotonicTime,
     /// Where it begins, for people.
     pub start_utc: WallTime,

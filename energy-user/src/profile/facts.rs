@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::emissions::SiteOptions;
 use crate::model::{DomainId, Losses, Provenance};
-use crate::units::{Nanoseconds, Watts};
+use crate::units::{Nanoseconds, Share, WallTime, Watts};
 
 /// A recording, as far as a report speaks of it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +47,40 @@ pub struct Facts {
     pub findings: Vec<String>,
     /// What the profiler's own programs in the kernel cost, where known.
     pub bpf: Option<BpfFacts>,
+    /// The calibration that idle power of measured domains is from, where there was one.
+    pub calibration: Option<CalibrationFacts>,
+    /// The log that the trace was made from, where it was not recorded. Such a trace has no threads.
+    pub imported: Option<ImportFacts>,
+}
+
+/// When the machine was calibrated, and how idle it was then.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CalibrationFacts {
+    /// When.
+    pub taken: WallTime,
+    /// The part of all CPUs' time in which something ran all the same.
+    pub busy: Share,
+}
+
+/// A log of another tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportFacts {
+    /// The kind of log, as options name it.
+    pub format: String,
+    /// The tool that wrote it.
+    pub tool: String,
+    /// Its path, as given.
+    pub file: String,
+}
+
+impl ImportFacts {
+    /// Why nobody is charged with anything, in a sentence without a full stop.
+    pub fn why_nothing_is_divided(&self) -> String {
+        format!(
+            "a log of {} has no threads: it tells what the machine drew, and not for whom",
+            self.tool
+        )
+    }
 }
 
 /// A source of energy figures.
@@ -56,7 +90,7 @@ pub struct SourceFacts {
     pub name: String,
     /// What kind of figures it gives.
     pub provenance: Provenance,
-    /// What it says domains draw without load; only a model can say.
+    /// What domains draw without load: as a model has it, or as the machine was calibrated.
     pub idle: BTreeMap<DomainId, Watts>,
     /// What must be said about them, in a sentence.
     pub note: Option<String>,

@@ -34,7 +34,7 @@ pub use call_tree_builder::{CallTreeBuilder, Roots};
 pub use code_view::{CodeView, CodeViewOptions, CodeViewRow};
 pub use cut_short::CutShort;
 pub use diff::{Amount, Change, Diff, Yardstick};
-pub use facts::{BpfFacts, Facts, SourceFacts, Targets};
+pub use facts::{BpfFacts, CalibrationFacts, Facts, ImportFacts, SourceFacts, Targets};
 pub use functions::{CodeRow, CodeUnit, FindFunctionError, Neighbourhood, ParseCodeUnitError};
 pub use group::{GroupBy, ParseGroupByError};
 pub use merged_tree::{MergedNode, MergedTree};

@@ -66,7 +66,7 @@ impl StackUseCollector {
 
     /// Adds what a graphics card used for a thread in a window.
     pub(super) fn add_card(&mut self, charge: &AttributedSample, error: ErrorSum) {
-        self.cards.push((charge.clone(), error));
+        self.cards.push((*charge, error));
     }
 
     /// All there was.

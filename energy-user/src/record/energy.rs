@@ -3,7 +3,7 @@
 use super::RecordError;
 use super::cards::Cards;
 use crate::model::{DomainId, EnergySample, GpuSample, Residency, ThreadId, Window};
-use crate::sources::{CrossCheck, Discovery, EnergySource, Meter, PowerModel};
+use crate::sources::{Calibration, CrossCheck, Discovery, EnergySource, Meter, PowerModel};
 use crate::trace::{IdlePower, SourceInfo};
 use crate::units::{MonotonicTime, Nanoseconds};
 
@@ -40,13 +40,25 @@ impl Energy {
         Ok(Self { metered, model: found.model, cross_check, cards: Cards::default() })
     }
 
-    /// The sources as a trace of windows of this length tells of them.
-    pub(super) fn describe(&self, window: Nanoseconds) -> Vec<SourceInfo> {
+    /// The sources as a trace of windows of this length tells of them, with what they measured while the
+    /// machine was idle.
+    pub(super) fn describe(
+        &self,
+        window: Nanoseconds,
+        calibration: Option<&Calibration>,
+    ) -> Vec<SourceInfo> {
+        let idle_of = |source: &dyn EnergySource| {
+            let measured = calibration.into_iter().flat_map(|known| known.idle_of(source.name()));
+            let counted =
+                |domain: &DomainId| source.counters().iter().any(|spec| spec.domain == *domain);
+            let measured = measured.filter(|(domain, _)| counted(domain));
+            measured.map(|(domain, watts)| IdlePower { domain, watts }).collect()
+        };
         let counted = self.metered.iter().map(|metered| SourceInfo {
             name: metered.source.name().to_owned(),
             provenance: metered.source.provenance(),
             domains: metered.source.counters().iter().map(|spec| spec.domain).collect(),
-            idle: Vec::new(),
+            idle: idle_of(metered.source.as_ref()),
             note: note_of(metered.source.as_ref(), window),
         });
         let modelled = self.model.iter().map(|model| SourceInfo {

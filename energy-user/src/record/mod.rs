@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::probes::{Account, CallGraph, ProbeError, SampledProcesses, Sampling};
-use crate::sources::{SourceChoice, SourceError};
+use crate::sources::{Calibration, SourceChoice, SourceError};
 use crate::trace::{Existing, Owner, Session, TraceError, TraceSize};
 use crate::units::Nanoseconds;
 
@@ -77,6 +77,8 @@ pub struct RecordOptions {
     pub nvml_library: Option<PathBuf>,
     /// Where energy is to come from.
     pub source: SourceChoice,
+    /// What this machine draws idle, where it was calibrated.
+    pub calibration: Option<Calibration>,
     /// Samples of stacks a second on each CPU; `None` for no stacks.
     pub frequency: Option<u32>,
     /// How the calls in stacks are found.

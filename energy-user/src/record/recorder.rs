@@ -25,8 +25,8 @@ use crate::probes::{
 };
 use crate::sources::{HostFacts, SourceOptions, discover};
 use crate::trace::{
-    Batch, BpfCost, Clock, Host, SamplingInfo, Session, SessionState, SourceInfo, Target,
-    TraceWriter,
+    Batch, BpfCost, CalibrationInfo, Clock, Host, SamplingInfo, Session, SessionState, SourceInfo,
+    Target, TraceWriter,
 };
 use crate::units::{MonotonicTime, Nanoseconds, WallTime};
 
@@ -74,8 +74,10 @@ pub async fn record(
         attach.btf.clone_from(btf);
     }
     let probes = Probes::attach(&attach)?;
-    let mut session = new_session(options, &facts, energy.describe(options.window));
+    let described = energy.describe(options.window, options.calibration.as_ref());
+    let mut session = new_session(options, &facts, described);
     session.discrete_cards = energy.discrete_cards();
+    session.calibration = calibration_used(options, &session.sources);
     session.sampling =
         options.frequency.zip(probes.sampling_event()).map(|(frequency, event)| SamplingInfo {
             frequency,
@@ -388,6 +390,17 @@ fn wall_clock_at(start: MonotonicTime) -> WallTime {
     let (wall, now) = (wall_now(), monotonic_now());
     let since = i64::try_from(now.since(start).get()).unwrap_or(0);
     WallTime::from_epoch_nanos(wall.epoch_nanos() - since)
+}
+
+/// The calibration, where any of its figures is of a counter that is read.
+fn calibration_used(options: &RecordOptions, sources: &[SourceInfo]) -> Option<CalibrationInfo> {
+    let calibration = options.calibration.as_ref()?;
+    let measured = |source: &&SourceInfo| source.provenance == Provenance::Measured;
+    let used = sources.iter().filter(measured).any(|source| !source.idle.is_empty());
+    used.then(|| CalibrationInfo {
+        taken_utc_ns: calibration.taken_utc_ns.epoch_nanos(),
+        busy_share: calibration.idle.busy_share,
+    })
 }
 
 fn new_session(options: &RecordOptions, facts: &HostFacts, sources: Vec<SourceInfo>) -> Session {

@@ -103,6 +103,7 @@ struct Recording<'a> {
     findings: &'a [String],
     bpf_runs: Option<u64>,
     bpf_run_time_ns: Option<Nanoseconds>,
+    imported: Option<ImportedLog<'a>>,
 }
 
 impl<'a> Recording<'a> {
@@ -134,6 +135,12 @@ impl<'a> Recording<'a> {
             findings: &facts.findings,
             bpf_runs: facts.bpf.map(|bpf| bpf.runs),
             bpf_run_time_ns: facts.bpf.map(|bpf| bpf.run_time),
+            imported: facts.imported.as_ref().map(|log| ImportedLog {
+                format: &log.format,
+                tool: &log.tool,
+                file: &log.file,
+                note: log.why_nothing_is_divided(),
+            }),
         }
     }
 }
@@ -143,6 +150,14 @@ struct Source<'a> {
     name: &'a str,
     provenance: Provenance,
     note: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ImportedLog<'a> {
+    format: &'a str,
+    tool: &'a str,
+    file: &'a str,
+    note: String,
 }
 
 #[derive(Serialize)]
@@ -318,20 +333,27 @@ struct IdleBaseline {
     from_seconds: Option<f64>,
     duration_seconds: Option<f64>,
     busy_share: Option<f64>,
+    calibrated_utc: Option<String>,
 }
 
 impl IdleBaseline {
     fn of(baseline: Baseline) -> Self {
         let seen = match baseline {
-            Baseline::LowestSeen { from, lasted, busy, .. } => Some((from, lasted, busy)),
-            Baseline::Given(_) | Baseline::Modelled(_) | Baseline::Unknown => None,
+            Baseline::LowestSeen { from, lasted, .. } => Some((from, lasted)),
+            _ => None,
+        };
+        let (busy, taken) = match baseline {
+            Baseline::LowestSeen { busy, .. } => (Some(busy), None),
+            Baseline::Calibrated { busy, taken, .. } => (Some(busy), scale::rfc3339(taken)),
+            Baseline::Given(_) | Baseline::Modelled(_) | Baseline::Unknown => (None, None),
         };
         Self {
             kind: baseline.kind(),
             watts: baseline.power().map(Watts::get),
-            from_seconds: seen.map(|(from, ..)| from.seconds()),
-            duration_seconds: seen.map(|(_, lasted, _)| lasted.seconds()),
-            busy_share: seen.map(|(.., busy)| busy.get()),
+            from_seconds: seen.map(|(from, _)| from.seconds()),
+            duration_seconds: seen.map(|(_, lasted)| lasted.seconds()),
+            busy_share: busy.map(Share::get),
+            calibrated_utc: taken,
         }
     }
 }

@@ -29,7 +29,10 @@ pub(super) fn lines(profile: &Profile, view: &View, width: usize) -> Vec<Line> {
     let mut fields = Fields { lines: Vec::new(), width };
     estimate(profile, &mut fields);
     source_notes(profile, &mut fields);
-    fields.add("target", &target(profile));
+    match &profile.facts.imported {
+        Some(log) => fields.add("imported", &format!("{}, a log of {}", log.file, log.tool)),
+        None => fields.add("target", &target(profile)),
+    }
     fields.add("energy", &energy(profile));
     if let Some((energy, error)) = view.targets {
         let share = Share::of(energy.get(), view.total.measured.get());
@@ -40,12 +43,17 @@ pub(super) fn lines(profile: &Profile, view: &View, width: usize) -> Vec<Line> {
             &format!("targets {} {}{share}", scale::energy(energy), scale::error_95(error)),
         );
     }
-    fields.add("ledger", &ledger(&view.total, profile.provenance()));
-    fields.add("coverage", &coverage(profile, &view.total));
-    domains(profile, &mut fields);
-    nobodys(profile, &mut fields);
-    fields.add("model", &model(profile));
-    baselines(profile, &mut fields);
+    if let Some(log) = &profile.facts.imported {
+        fields.add("divided", &format!("not at all: {}", log.why_nothing_is_divided()));
+        domains(profile, &mut fields);
+    } else {
+        fields.add("ledger", &ledger(&view.total, profile.provenance()));
+        fields.add("coverage", &coverage(profile, &view.total));
+        domains(profile, &mut fields);
+        nobodys(profile, &mut fields);
+        fields.add("model", &model(profile));
+        baselines(profile, &mut fields);
+    }
     fields.add("recorded", &recorded(profile));
     fields.add("machine", &machine(profile));
     problems(profile, &mut fields);
@@ -204,6 +212,16 @@ fn coverage(profile: &Profile, total: &Ledger) -> String {
     let explained = total
         .coverage()
         .map_or_else(|| "none".to_owned(), |share| format!("{} %", scale::percent(share)));
+    match gaps(profile) {
+        None => format!("{explained} of the energy explained, known in every window"),
+        Some(gaps) => {
+            format!("{explained} of the energy explained; windows without energy: {gaps}")
+        }
+    }
+}
+
+/// In how many windows the energy of domains is unknown; `None` where it is known in all.
+fn gaps(profile: &Profile) -> Option<String> {
     let windows = profile.span.windows;
     let gaps: Vec<String> = profile
         .domains
@@ -211,11 +229,7 @@ fn coverage(profile: &Profile, total: &Ledger) -> String {
         .filter(|(_, account)| account.gaps > 0)
         .map(|(domain, account)| format!("{domain} in {} of {windows}", account.gaps))
         .collect();
-    if gaps.is_empty() {
-        format!("{explained} of the energy explained, known in every window")
-    } else {
-        format!("{explained} of the energy explained; windows without energy: {}", gaps.join(", "))
-    }
+    (!gaps.is_empty()).then(|| gaps.join(", "))
 }
 
 fn domains(profile: &Profile, fields: &mut Fields) {
@@ -297,8 +311,14 @@ fn recorded(profile: &Profile) -> String {
     let span = &profile.span;
     let window = scale::duration(profile.facts.window);
     let begun = scale::utc(span.start_utc);
+    // A log's rows are as long as they are; what is known is the usual length.
+    let window = if profile.facts.imported.is_some() { format!("about {window}") } else { window };
     if span.windows == span.recorded_windows {
-        return format!("{begun}, {} windows of {window}; {}", span.windows, profile.facts.ending);
+        let windows = if span.windows == 1 { "window" } else { "windows" };
+        return format!(
+            "{begun}, {} {windows} of {window}; {}",
+            span.windows, profile.facts.ending
+        );
     }
     format!(
         "{begun}, {} of {} windows of {window}, whole ones, from {} to {}; {}",
@@ -317,6 +337,14 @@ fn machine(profile: &Profile) -> String {
     }
     let virtual_machine =
         facts.virtualisation.as_ref().map_or_else(String::new, |kind| format!(", guest of {kind}"));
+    if facts.imported.is_some() {
+        // A log tells some of it at most.
+        let cpus = (facts.cpus > 0).then(|| format!("{} CPUs", facts.cpus));
+        let kernel = (!facts.kernel.is_empty()).then(|| facts.kernel.clone());
+        let cpu = (!facts.cpu_model.is_empty()).then(|| facts.cpu_model.clone());
+        let known: Vec<String> = [cpu, cpus, kernel].into_iter().flatten().collect();
+        return format!("{}; imported by {}", known.join(", "), facts.tool);
+    }
     format!(
         "{}, {}, {} CPUs{virtual_machine}, Linux {}, {}",
         facts.hostname, facts.cpu_model, facts.cpus, facts.kernel, facts.tool
@@ -338,8 +366,13 @@ fn problems(profile: &Profile, fields: &mut Fields) {
     } else {
         fields.warn("losses", &missed.join(", "));
     }
+    if facts.imported.is_some()
+        && let Some(gaps) = gaps(profile)
+    {
+        fields.warn("", &format!("windows without energy: {gaps}"));
+    }
     let without = profile.span.windows_without_residency;
-    if without > 0 {
+    if without > 0 && facts.imported.is_none() {
         fields.warn(
             "",
             &format!("{without} windows do not say who ran: all above idle is unattributed"),

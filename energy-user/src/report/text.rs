@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::ReportOptions;
 use super::scale;
-use super::summary::{Line, lines as summary_lines};
+use super::summary::{Line, lines as summary_lines, paragraph};
 use super::table::{self, Align, printable};
 use crate::model::Provenance;
 use crate::profile::{GroupBy, Profile, Row, UserNames, View};
@@ -25,6 +25,14 @@ pub fn text(profile: &Profile, options: &ReportOptions, users: &UserNames<'_>) -
     let view = profile.view(&options.view(), users);
     let paint = Paint { on: options.color };
     let mut out = head(profile, &view, options.width, paint);
+    if let Some(log) = profile.facts.imported.as_ref().filter(|_| options.by != GroupBy::Domain) {
+        let (by, why) = (options.by.name(), log.why_nothing_is_divided());
+        let text = format!("none by {by}: {why}; `--by domain` shows what it has");
+        for line in paragraph("rows", &text, true, options.width) {
+            paint.put(line, &mut out);
+        }
+        return out;
+    }
     out.push('\n');
     let lines = if options.by == GroupBy::Domain {
         domain_lines(profile, options.width)
@@ -125,15 +133,14 @@ fn group_cells(profile: &Profile, view: &View, by: GroupBy, row: &Row) -> Vec<St
 /// The table of domains.
 fn domain_lines(profile: &Profile, width: usize) -> Vec<String> {
     let joules = energy_heading("joules", profile.provenance());
-    let columns = [
-        (joules.as_str(), Align::Right),
-        ("±95 %", Align::Right),
-        ("watts", Align::Right),
-        ("attributed", Align::Right),
-        ("idle", Align::Right),
-        ("unattributed", Align::Right),
-        ("domain", Align::Left),
-    ];
+    let mut columns =
+        vec![(joules.as_str(), Align::Right), ("±95 %", Align::Right), ("watts", Align::Right)];
+    // Nothing of a log is divided.
+    let is_divided = profile.facts.imported.is_none();
+    if is_divided {
+        columns.extend(["attributed", "idle", "unattributed"].map(|name| (name, Align::Right)));
+    }
+    columns.push(("domain", Align::Left));
     let rows: Vec<Vec<String>> = profile
         .domains
         .iter()
@@ -147,15 +154,17 @@ fn domain_lines(profile: &Profile, width: usize) -> Vec<String> {
             }
             let note = if account.in_total { "" } else { " (not in the total)" };
             let ledger = &account.ledger;
-            vec![
+            let mut cells = vec![
                 scale::energy(ledger.measured),
                 scale::error_95(account.error()),
                 scale::power(ledger.measured.joules() / account.covered),
-                scale::energy(ledger.attributed),
-                scale::energy(ledger.idle),
-                scale::energy(ledger.unattributed),
-                format!("{name}{note}"),
-            ]
+            ];
+            if is_divided {
+                let parts = [ledger.attributed, ledger.idle, ledger.unattributed];
+                cells.extend(parts.map(scale::energy));
+            }
+            cells.push(format!("{name}{note}"));
+            cells
         })
         .collect();
     table::lines(&columns, &rows, width)

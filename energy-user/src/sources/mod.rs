@@ -6,6 +6,7 @@
 //! A new source is one file here and one line in `discover.rs`.
 
 mod battery;
+mod calibration;
 mod counter;
 mod cpu_architecture;
 mod cpu_name;
@@ -35,6 +36,9 @@ mod undisturbed;
 mod wrapping_counter;
 
 pub use battery::{Batteries, BatteryGauges};
+pub use calibration::{
+    CALIBRATION_VERSION, Calibration, CalibrationError, DomainPower, HostIdentity, LoadPoint,
+};
 pub use counter::{ClockFn, CounterReading, CounterSpec, EnergySource, Shown};
 pub use cpu_name::comparable_name;
 pub use cross_check::{CrossCheck, cross_check};

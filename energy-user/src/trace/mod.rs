@@ -32,7 +32,8 @@ pub use place::Existing;
 pub use reader::{Ending, TraceReader};
 pub use renaming::Renaming;
 pub use session::{
-    BpfCost, Clock, Host, IdlePower, SamplingInfo, Session, SessionState, SourceInfo, Target,
+    BpfCost, CalibrationInfo, Clock, Host, IdlePower, ImportedLog, SamplingInfo, Session,
+    SessionState, SourceInfo, Target,
 };
 pub use tables::ColumnError;
 pub use writer::{Batch, TraceSize, TraceWriter};

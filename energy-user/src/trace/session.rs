@@ -51,6 +51,12 @@ pub struct Session {
     pub sampling: Option<SamplingInfo>,
     /// Graphics cards that lie in no processor's package, so that their energy is added to it.
     pub discrete_cards: Vec<DomainId>,
+    /// The calibration that the sources' idle power is from; `None` where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationInfo>,
+    /// The log of another tool that this was made from; `None` where it was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportedLog>,
 }
 
 impl Session {
@@ -85,6 +91,8 @@ impl Default for Session {
             bpf: None,
             sampling: None,
             discrete_cards: Vec::new(),
+            calibration: None,
+            imported: None,
         }
     }
 }
@@ -148,7 +156,7 @@ pub struct SourceInfo {
     /// What it covers.
     #[serde(default)]
     pub domains: Vec<DomainId>,
-    /// What it says they draw without load; only a model can say.
+    /// What they draw without load: as a model has it, or as this machine was calibrated.
     #[serde(default)]
     pub idle: Vec<IdlePower>,
     /// What a reader of its figures must be told, e.g. what an estimate rests on.
@@ -156,7 +164,7 @@ pub struct SourceInfo {
     pub note: Option<String>,
 }
 
-/// A domain's power without load, by a model.
+/// A domain's power without load.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IdlePower {
     /// Whose.
@@ -197,6 +205,28 @@ pub struct SamplingInfo {
     /// How calls were found: `fp`, or `dwarf` and how many bytes of stack were copied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_graph: Option<String>,
+}
+
+/// When and how a machine was calibrated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CalibrationInfo {
+    /// When, in nanoseconds since 1970-01-01T00:00:00 UTC.
+    pub taken_utc_ns: i64,
+    /// The part of all CPUs' time in which something ran although the machine was to be idle.
+    pub busy_share: f64,
+}
+
+/// A log that became a trace. It tells what the machine drew and not for whom: there are no threads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImportedLog {
+    /// The kind of log, as options name it, e.g. `power-gadget`.
+    pub format: String,
+    /// The tool that wrote it, e.g. `Intel Power Gadget`.
+    pub tool: String,
+    /// Its path, as given.
+    pub file: String,
 }
 
 /// What our BPF programs cost, from `kernel.bpf_stats_enabled`.

@@ -7,7 +7,7 @@ const LEVELS: &[&[&str]] = &[
     &["model"],
     &["sources", "probes", "trace", "symbols", "attribution", "emissions"],
     &["profile"],
-    &["record", "analyze", "estimate", "export", "report", "serve"],
+    &["record", "calibrate", "import", "analyze", "estimate", "export", "report", "serve"],
 ];
 
 /// Foreign crates, and the files or folders that may name them. What is not listed is anyone's.

@@ -17,16 +17,20 @@ use energy_prof::units::{Nanoseconds, Watts};
 
 use crate::exit;
 
+mod calibrate;
 mod emissions;
 mod estimate;
 mod exports;
+mod import;
 mod simulate;
 mod sources;
 mod symbolize;
 
+pub(crate) use calibrate::CalibrateArguments;
 pub(crate) use emissions::{EmissionsArguments, PlaceArguments};
 pub(crate) use estimate::{Counted, EstimateArguments};
 pub(crate) use exports::{DiffArguments, ExportArguments, FlamegraphArguments, PartArguments};
+pub(crate) use import::ImportArguments;
 pub(crate) use simulate::SimulateArguments;
 pub(crate) use sources::DoctorArguments;
 pub(crate) use symbolize::SymbolizeArguments;
@@ -87,6 +91,8 @@ pub(crate) enum Command {
     Emissions(EmissionsArguments),
     /// Estimate the energy and emissions of hardware that was not measured, from tables
     Estimate(EstimateArguments),
+    /// Make a trace of a log of Intel Power Gadget, turbostat, nvidia-smi or CodeCarbon
+    Import(ImportArguments),
     /// Compare two traces, and tell change from noise
     Diff(DiffArguments),
     /// Find better names for the functions in a trace, with debug files of then or elsewhere
@@ -95,6 +101,8 @@ pub(crate) enum Command {
     Attribute(AttributeArguments),
     /// Measure the energy of a command, as often as wanted
     Stat(StatArguments),
+    /// Measure what this machine draws idle and busy, for recordings to tell idle energy by
+    Calibrate(CalibrateArguments),
     /// Say what this machine can measure, how well, and what would make it better
     Doctor(DoctorArguments),
     /// Print completions for a shell
@@ -150,6 +158,9 @@ pub(crate) struct MeasureArguments {
     /// Ask this library for NVIDIA's graphics cards instead of libnvidia-ml.so.1
     #[arg(long, value_name = "PATH", help_heading = "Measuring")]
     pub(crate) nvml_library: Option<PathBuf>,
+    /// Take idle power from this calibration instead of the usual one (see energy-prof calibrate)
+    #[arg(long, value_name = "FILE", help_heading = "Measuring")]
+    pub(crate) calibration: Option<PathBuf>,
     /// Switches each CPU's log can hold between two readings, a power of two
     #[arg(long, value_name = "N", default_value = "65536", value_parser = log_records, help_heading = "Measuring")]
     pub(crate) log_records: u32,
@@ -350,6 +361,11 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
         | Command::Stat(StatArguments { measure, .. }) => {
             sources::check_root(measure.source, measure.powercap_root.as_deref())?;
             sources::check_library(measure.source, measure.nvml_library.as_deref())?;
+            Ok(arguments)
+        }
+        Command::Calibrate(calibrate) => {
+            sources::check_root(calibrate.source, calibrate.powercap_root.as_deref())?;
+            sources::check_library(calibrate.source, calibrate.nvml_library.as_deref())?;
             Ok(arguments)
         }
         Command::Doctor(doctor) => {

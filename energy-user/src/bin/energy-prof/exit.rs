@@ -4,12 +4,15 @@ use std::io;
 use std::process::ExitCode;
 
 use energy_prof::analyze::AnalyzeError;
+use energy_prof::calibrate::CalibrateError;
 use energy_prof::emissions::UnknownPlace;
 use energy_prof::estimate::UnknownHardware;
 use energy_prof::export::ExportError;
+use energy_prof::import::ImportError;
 use energy_prof::probes::ProbeError;
 use energy_prof::profile::FindFunctionError;
 use energy_prof::record::{RecordError, TargetError};
+use energy_prof::sources::CalibrationError;
 use energy_prof::trace::TraceError;
 
 /// The table in the long help.
@@ -22,9 +25,10 @@ Exit codes:
   4    this kernel cannot do what is needed
   5    no such process
   6    no energy source
-  7    the trace cannot be read
-  8    the trace cannot be written
+  7    the trace, the log to import or the calibration cannot be read
+  8    the trace or the calibration cannot be written
   9    --strict, and something was lost
+  10   calibrate: the machine is not idle
   126  the command cannot be executed
   127  the command was not found";
 
@@ -43,6 +47,7 @@ impl Status {
     const READ: Self = Self(7);
     const WRITE: Self = Self(8);
     pub(crate) const LOSS: Self = Self(9);
+    const NOT_IDLE: Self = Self(10);
     const NOT_EXECUTABLE: Self = Self(126);
     const NOT_FOUND: Self = Self(127);
 
@@ -76,6 +81,23 @@ impl Status {
                 AnalyzeError::UnknownDomain { .. }
                 | AnalyzeError::EmptyRange { .. }
                 | AnalyzeError::NoSuchThread { .. } => Self::USAGE,
+                _ => Self::READ,
+            });
+        }
+        if let Some(error) = cause.downcast_ref::<CalibrateError>() {
+            return Some(match error {
+                CalibrateError::NoSource(_) | CalibrateError::NoPower(_) => Self::NO_SOURCE,
+                CalibrateError::Busy { .. } => Self::NOT_IDLE,
+                CalibrateError::System { .. } => Self::FAILURE,
+            });
+        }
+        if let Some(error) = cause.downcast_ref::<CalibrationError>() {
+            let writing = matches!(error, CalibrationError::File { action: "write", .. });
+            return Some(if writing { Self::WRITE } else { Self::READ });
+        }
+        if let Some(error) = cause.downcast_ref::<ImportError>() {
+            return Some(match error {
+                ImportError::Trace(error) => Self::of_trace(error),
                 _ => Self::READ,
             });
         }

@@ -1,6 +1,7 @@
 //! What each command does: from its arguments to calls of the library, and its output.
 
 mod attribute;
+mod calibrate;
 mod diff;
 mod doctor;
 mod document;
@@ -8,6 +9,7 @@ mod emissions;
 mod estimate;
 mod export;
 mod flamegraph;
+mod import;
 mod manual;
 mod profiled;
 mod record;
@@ -30,10 +32,12 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Status> {
         Command::Export(arguments) => export::run(&arguments),
         Command::Emissions(arguments) => emissions::run(&arguments, color),
         Command::Estimate(arguments) => estimate::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments, color),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Symbolize(arguments) => symbolize::run(&arguments),
         Command::Attribute(arguments) => attribute::run(&arguments),
         Command::Stat(arguments) => stat::run(&arguments),
+        Command::Calibrate(arguments) => calibrate::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments, color),
         Command::Completions { shell } => {
             terminal::print(&String::from_utf8_lossy(&crate::cli::completions(shell)))?;

@@ -63,7 +63,9 @@ impl Profiled {
             timed,
         };
         let (profile, tree) = match profile_and_call_tree(&trace, &choices, &whose) {
-            Err(AnalyzeError::NoStacks) if stacks == StacksAre::Welcome => {
+            Err(AnalyzeError::NoStacks | AnalyzeError::NoThreads { .. })
+                if stacks == StacksAre::Welcome =>
+            {
                 let profile = analyze(&trace, &choices).map_err(unwrap_trace_error)?;
                 (profile, CallTree::default())
             }

@@ -16,6 +16,7 @@ use energy_prof::sources::SourceChoice;
 use energy_prof::trace::{Existing, Owner};
 use energy_prof::units::Watts;
 
+use super::calibrate;
 use super::emissions;
 use super::report::profile_of;
 use crate::cli::{self, Color, MeasureArguments, RecordArguments, TargetArguments};
@@ -44,7 +45,7 @@ pub(crate) fn run(arguments: &RecordArguments, color: Color) -> anyhow::Result<S
         frequency: (!arguments.no_stacks).then_some(arguments.frequency),
         call_graph: arguments.call_graph,
         given: given(arguments),
-        ..measure_options(&arguments.measure)
+        ..measure_options(&arguments.measure)?
     };
     if !quiet && !options.environment.is_empty() {
         let set = options.environment.iter();
@@ -78,8 +79,8 @@ pub(crate) fn recorded(
 }
 
 /// The options that `record` and `stat` share; the rest is to be filled in.
-pub(crate) fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
-    RecordOptions {
+pub(crate) fn measure_options(arguments: &MeasureArguments) -> anyhow::Result<RecordOptions> {
+    Ok(RecordOptions {
         target: TargetChoice::All,
         inherit: true,
         window: arguments.window,
@@ -93,12 +94,13 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> RecordOptions {
         sysfs: arguments.sysfs.clone(),
         nvml_library: arguments.nvml_library.clone(),
         source: arguments.source,
+        calibration: calibrate::for_recording(arguments)?,
         frequency: None,
         call_graph: CallGraph::default(),
         log_shift: arguments.log_records,
         btf: arguments.btf.clone(),
         given: BTreeMap::new(),
-    }
+    })
 }
 
 /// The recorder's exit code: the command's own, unless something was lost that must not be.
@@ -137,6 +139,9 @@ fn given(arguments: &RecordArguments) -> BTreeMap<String, String> {
     }
     if let Some(library) = &arguments.measure.nvml_library {
         note("nvml-library", library.display().to_string());
+    }
+    if let Some(calibration) = &arguments.measure.calibration {
+        note("calibration", calibration.display().to_string());
     }
     if arguments.measure.source != SourceChoice::Auto {
         note("source", arguments.measure.source.name().to_owned());

@@ -66,12 +66,13 @@ pub(crate) fn run(arguments: &StatArguments) -> anyhow::Result<Status> {
     let mut provenance = Provenance::Measured;
     let mut notes = Vec::new();
     let mut lost = false;
+    let measure = measure_options(&arguments.measure)?;
     for number in 0..arguments.repeat {
         let options = RecordOptions {
             target: TargetChoice::Command(arguments.argv.clone()),
             account: account.clone(),
             output: directory.path().join(format!("run-{number}")),
-            ..measure_options(&arguments.measure)
+            ..measure.clone()
         };
         let listen = |progress| {
             if let Progress::Started { notes: told } = progress {
