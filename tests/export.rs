@@ -426,3 +426,38 @@ fn emissions_need_a_place() {
         assert!(error.to_string().contains("--zone FR"), "{error}");
     }
 }
+
+#[test]
+fn a_report_for_browsers_needs_no_network_and_shows_names_as_they_are() {
+    let html = exported().text(&*Format::Html.exporter());
+    assert!(html.starts_with("<!doctype html>") && html.ends_with("</body></html>\n"));
+    for heading in [
+        "Power over time",
+        "Emissions and water",
+        "By process",
+        "By function",
+        "Flame graph",
+        "How it was measured",
+    ] {
+        assert!(html.contains(&format!("<h2>{heading}</h2>")), "{heading}");
+    }
+    assert!(html.contains("sum&lt;[u8; 8]&gt;") && !html.contains("sum<["));
+    let links = html.matches("src=").count() + html.matches("href=").count();
+    assert_eq!((links, html.matches("src=\"data:").count()), (1, 1), "all is in the file");
+    // What is opened is closed, but for what HTML never closes.
+    for element in
+        ["table", "tr", "td", "th", "dl", "dt", "dd", "div", "svg", "p", "span", "iframe"]
+    {
+        let opened = html.matches(&format!("<{element}>")).count()
+            + html.matches(&format!("<{element} ")).count();
+        assert_eq!(opened, html.matches(&format!("</{element}>")).count(), "{element}");
+    }
+}
+
+#[test]
+fn a_report_for_browsers_without_a_place_has_no_emissions_of_rows() {
+    let mut exported = exported();
+    exported.site = Site::of(&SiteOptions::default(), 2026).unwrap();
+    let html = exported.text(&*Format::Html.exporter());
+    assert!(!html.contains("<th>emissions</th>") && html.contains("where it ran was not said"));
+}

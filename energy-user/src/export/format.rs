@@ -7,7 +7,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::{
-    CodeCarbon, Csv, Exporter, Firefox, Flamegraph, Folded, HuggingFace, Pprof, Speedscope,
+    CodeCarbon, Csv, Exporter, Firefox, Flamegraph, Folded, Html, HuggingFace, Pprof, Speedscope,
 };
 
 /// A format.
@@ -23,6 +23,8 @@ pub enum Format {
     Pprof,
     /// A profile of the Firefox Profiler, see [`Firefox`].
     Firefox,
+    /// A report to hand in, for browsers, see [`Html`].
+    Html,
     /// Energy over time as a table, see [`Csv`].
     Csv,
     /// A row of CodeCarbon's table of runs, see [`CodeCarbon`].
@@ -33,12 +35,13 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Pprof,
         Self::Firefox,
         Self::Speedscope,
         Self::Folded,
         Self::Flamegraph,
+        Self::Html,
         Self::Csv,
         Self::CodeCarbon,
         Self::HuggingFace,
@@ -52,6 +55,7 @@ impl Format {
             Self::Speedscope => "speedscope",
             Self::Pprof => "pprof",
             Self::Firefox => "firefox",
+            Self::Html => "html",
             Self::Csv => "csv",
             Self::CodeCarbon => "codecarbon",
             Self::HuggingFace => "huggingface",
@@ -66,6 +70,7 @@ impl Format {
             Self::Speedscope => &[".speedscope.json", ".speedscope"],
             Self::Pprof => &[".pb.gz", ".pprof"],
             Self::Firefox => &[".firefox.json", ".json.gz", ".json"],
+            Self::Html => &[".html", ".htm"],
             Self::Csv => &[".csv"],
             Self::CodeCarbon => &["emissions.csv"],
             Self::HuggingFace => &["readme.md"],
@@ -79,7 +84,10 @@ impl Format {
 
     /// Whether it is of nothing but stacks, so that a trace without any cannot be written in it.
     pub const fn needs_stacks(self) -> bool {
-        !matches!(self, Self::Firefox | Self::Csv | Self::CodeCarbon | Self::HuggingFace)
+        !matches!(
+            self,
+            Self::Firefox | Self::Html | Self::Csv | Self::CodeCarbon | Self::HuggingFace
+        )
     }
 
     /// What opens it, for people.
@@ -90,6 +98,7 @@ impl Format {
             Self::Speedscope => "open it at https://www.speedscope.app or with `speedscope FILE`",
             Self::Pprof => "open it with `go tool pprof -http=: FILE`",
             Self::Firefox => "open it at https://profiler.firefox.com; nothing is uploaded",
+            Self::Html => "open it in a browser; it needs no network",
             Self::CodeCarbon => "CodeCarbon's dashboard reads it; energies in it hold the PUE",
             Self::HuggingFace => "emissions in it are in grams",
             Self::Csv => "one row for each window and domain, then for each window and process",
@@ -114,6 +123,7 @@ impl Format {
             Self::Speedscope => Box::new(Speedscope),
             Self::Pprof => Box::new(Pprof),
             Self::Firefox => Box::new(Firefox),
+            Self::Html => Box::new(Html),
             Self::Csv => Box::new(Csv),
             Self::CodeCarbon => Box::new(CodeCarbon),
             Self::HuggingFace => Box::new(HuggingFace::default()),
@@ -162,6 +172,8 @@ mod tests {
         assert_eq!(Format::of_path(Path::new("out/BUILD.SVG")), Some(Format::Flamegraph));
         assert_eq!(Format::of_path(Path::new("build")), None);
         let message = "gif".parse::<Format>().unwrap_err().to_string();
-        assert!(message.contains("choose pprof, firefox, speedscope, folded, flamegraph, csv, "));
+        assert!(
+            message.contains("choose pprof, firefox, speedscope, folded, flamegraph, html, csv, ")
+        );
     }
 }

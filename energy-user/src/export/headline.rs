@@ -53,8 +53,6 @@ pub(super) fn ledger(profile: &Profile) -> String {
 
 /// All of it, in sentences, for formats with room for comments.
 pub(super) fn comments(profile: &Profile) -> Vec<String> {
-    let used = |name: &str| profile.domains.values().any(|account| account.source == name);
-    let notes = profile.facts.sources.iter().filter(|source| used(&source.name));
     let warning = warning(profile)
         .map(|kind| format!("{kind}: no counter stands behind some or all of these joules."));
     let described = [
@@ -69,8 +67,14 @@ pub(super) fn comments(profile: &Profile) -> Vec<String> {
             profile.facts.ending
         ),
     ];
-    let notes = notes.filter_map(|source| source.note.clone());
-    warning.into_iter().chain(described).chain(notes).collect()
+    warning.into_iter().chain(described).chain(notes(profile)).collect()
+}
+
+/// What must be said about the sources whose figures are shown.
+pub(super) fn notes(profile: &Profile) -> impl Iterator<Item = String> + use<'_> {
+    let used = |name: &str| profile.domains.values().any(|account| account.source == name);
+    let sources = profile.facts.sources.iter().filter(move |source| used(&source.name));
+    sources.filter_map(|source| source.note.clone())
 }
 
 /// At most so many characters, with dots where some are missing.
