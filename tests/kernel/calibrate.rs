@@ -119,6 +119,11 @@ fn with_every_cpu_busy_power_is_that_of_all_work() {
     let place = Place::new();
     calibrate(&simulator, &place, &["--allow-load", "--step", "2s"]).succeeded();
     let calibration = calibration(&place);
+    // What runs for less than an update of the simulator's draws nothing there.
+    let others = calibration["idle"]["busy_share"].as_f64().unwrap();
+    if others > 0.2 {
+        return skip(&format!("other processes keep this machine busy ({others:.2})"));
+    }
     let active = calibration["active"].as_array().unwrap();
     let counts: Vec<u64> =
         active.iter().map(|point| point["busy_cpus"].as_u64().unwrap()).collect();

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use energy_prof::model::ThreadInfo;
+use energy_prof::model::{Losses, ThreadInfo};
 
 use crate::support::energy_prof::Place;
 use crate::support::load::{Program, Worker, children_cpu_time, spin, thread_cpu_time, tid};
@@ -29,11 +29,14 @@ fn runs(program: &Program) -> impl Fn(&ThreadInfo) -> bool {
 }
 
 /// That `charged` has 99.9 % of `used`. It may have a little more: the kernel closes its account
-/// of a process a little before the process leaves its CPU for the last time.
-fn assert_charged(charged: Duration, used: Duration) {
+/// of a process a little before the process leaves its CPU for the last time. It may have less where
+/// the kernel told of no switch to a process that ran for milliseconds, nor of that from it, which
+/// happens a few times a second at most, and seldom to one of these.
+fn assert_charged(charged: Duration, used: Duration, losses: &Losses) {
+    let hidden = Duration::from_millis(4) * u32::from(losses.unseen_switches > 0);
     assert!(
-        charged >= used.mul_f64(0.999) && charged <= used.mul_f64(1.2),
-        "{charged:?} charged of {used:?}"
+        charged + hidden >= used.mul_f64(0.999) && charged <= used.mul_f64(1.2),
+        "{charged:?} charged of {used:?}; {losses:?}"
     );
 }
 
@@ -77,7 +80,7 @@ fn a_storm_of_short_processes_is_charged_to_the_right_programs() {
         assert!(leaders.iter().all(|(_, info)| Some(info.comm.as_str()) == name));
         assert!(leaders.iter().all(|(_, info)| info.exit.is_some()));
         let charged = recorded.spent_by(|_, info| runs(program)(info)).oncpu;
-        assert_charged(charged, used);
+        assert_charged(charged, used, &losses);
     }
 }
 
@@ -269,7 +272,7 @@ fn a_process_that_becomes_another_program_is_two_entries() {
     assert_eq!(after.exe.as_deref(), Some(second.path()));
     assert_eq!(after.exec, before.exec + 1);
     assert!(after.cmdline.as_deref().unwrap().starts_with(second.path()));
-    assert_charged(charged_before + charged_after, used);
+    assert_charged(charged_before + charged_after, used, &Losses::default());
     for charged in [charged_before, charged_after] {
         assert!(charged >= half && charged <= half.mul_f64(1.2), "{charged:?} of {half:?}");
     }
@@ -295,7 +298,11 @@ fn a_forked_shell_that_becomes_another_program_is_an_entry_for_each() {
     assert_eq!(names(&lives), [("sh", 0), ("env", 1), ("butterfly", 2)], "{lives:#?}");
     assert_eq!(lives[0].0.start, lives[2].0.start);
     assert!(lives[2].1 >= half && lives[2].1 <= half.mul_f64(1.2), "{lives:#?}");
-    assert_charged(recorded.spent_by(|_, info| [outer, pid].contains(&info.tgid)).oncpu, used);
+    assert_charged(
+        recorded.spent_by(|_, info| [outer, pid].contains(&info.tgid)).oncpu,
+        used,
+        &Losses::default(),
+    );
 }
 
 /// What keeps a shell busy for more than a launch may take.
