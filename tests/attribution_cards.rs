@@ -188,6 +188,7 @@ fn a_call_tree_has_what_cards_drew_below_the_process_and_its_root_closes() {
         module: Some("train".to_owned()),
         build_id: None,
         file_offset: Some(1),
+        function_offset: None,
         kind: FrameKind::User,
     };
     recording.stack(1, vec![frame]).sampled(&[(2, 1, 1000, 100)]);

@@ -298,6 +298,7 @@ fn why_a_frame_has_no_name_is_told() {
         module: Some(module.to_owned()),
         build_id: build_id.map(str::to_owned),
         file_offset: Some(1),
+        function_offset: None,
         kind,
     };
     let mut writer =

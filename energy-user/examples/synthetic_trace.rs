@@ -193,6 +193,7 @@ fn stack(number: u32) -> (StackId, Stack) {
             module: Some("/usr/bin/worker".to_owned()),
             build_id: Some("c0ffee".to_owned()),
             file_offset: Some(offset),
+            function_offset: None,
             kind: FrameKind::User,
         }
     };

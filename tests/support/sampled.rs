@@ -13,6 +13,7 @@ pub(crate) fn user(function: &str, module: &str, place: Option<(&str, u32)>) -> 
         module: Some(format!("/usr/bin/{module}")),
         build_id: None,
         file_offset: Some(0x1000),
+        function_offset: None,
         kind: FrameKind::User,
     }
 }

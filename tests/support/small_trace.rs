@@ -81,6 +81,7 @@ pub(crate) fn ten_windows_with_stacks(directory: &Path) {
         module: Some("/usr/bin/make".to_owned()),
         build_id: Some("c0ffee".to_owned()),
         file_offset: Some(0x1000),
+        function_offset: None,
         kind: FrameKind::User,
     };
     let sample = |window: u32, thread: u32, stack: u32, milliseconds: u64| StackSample {

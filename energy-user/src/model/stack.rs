@@ -67,15 +67,18 @@ pub struct Frame {
     pub build_id: Option<String>,
     /// Where in the object's file the code is; for the kernel, its address.
     pub file_offset: Option<u64>,
+    /// Of a function without a name: where in the object's file it begins, where that is known.
+    pub function_offset: Option<u64>,
     /// What it is of.
     pub kind: FrameKind,
 }
 
 impl Frame {
-    /// What reports call it: its function, else its object and offset, else `[unknown]`.
+    /// What reports call it: its function, else its object and where in it the function begins, or
+    /// where it was if that is not known, else `[unknown]`.
     pub fn name(&self) -> String {
         let object = self.module.as_deref().map(|path| path.rsplit('/').next().unwrap_or(path));
-        match (&self.function, object, self.file_offset) {
+        match (&self.function, object, self.function_offset.or(self.file_offset)) {
             (Some(function), _, _) => function.clone(),
             (None, Some(object), Some(offset)) => format!("{object}+{offset:#x}"),
             (None, Some(object), None) => object.to_owned(),
@@ -115,9 +118,12 @@ mod tests {
             module: Some("/usr/lib/libc.so.6".to_owned()),
             build_id: None,
             file_offset: Some(0x1234),
+            function_offset: None,
             kind: FrameKind::User,
         };
         assert_eq!(frame.name(), "libc.so.6+0x1234");
+        frame.function_offset = Some(0x1200);
+        assert_eq!(frame.name(), "libc.so.6+0x1200");
         frame.function = Some("qsort".to_owned());
         assert_eq!(frame.name(), "qsort");
         frame = Frame { function: None, module: None, ..frame };

@@ -98,7 +98,16 @@ fn frame(place: Place, objects: &Objects) -> Frame {
         Place::Memory { .. } => (None, None, None, FrameKind::Jit),
         Place::Nowhere => (None, None, None, FrameKind::User),
     };
-    Frame { function: None, file: None, line: None, module, build_id, file_offset, kind }
+    Frame {
+        function: None,
+        file: None,
+        line: None,
+        module,
+        build_id,
+        file_offset,
+        function_offset: None,
+        kind,
+    }
 }
 
 /// The frame of code that was made while running, where its maker named it: in a jitdump, which has
@@ -117,6 +126,7 @@ fn made_frame(written: &Written, address: u64) -> Option<Frame> {
         module: None,
         build_id: None,
         file_offset: None,
+        function_offset: None,
         kind: FrameKind::Jit,
     })
 }

@@ -24,6 +24,7 @@ mod perf_map;
 mod segments;
 mod symbolizer;
 mod unwind;
+mod unwind_table;
 mod vdso;
 
 pub use debug_files::{DebugDirectoryError, DebugFiles, Whereabouts};

@@ -46,6 +46,16 @@ impl Segments {
     }
 }
 
+impl Segments {
+    /// The offset in the file that is run of the code at an address.
+    pub(super) fn offset_of(&self, address: u64) -> Option<u64> {
+        self.0.iter().find_map(|segment| {
+            let inside = address.checked_sub(segment.address)?;
+            (inside < segment.file_size).then(|| segment.offset.checked_add(inside))?
+        })
+    }
+}
+
 /// The segments where the linker put them, up to the first writable one: what of that was in the file
 /// is not known any more.
 fn laid_out(emptied: &[Segment]) -> Vec<Segment> {

@@ -13,6 +13,7 @@ use super::kallsyms::KernelSymbols;
 use super::library::{Library, Line, Place, Places, Read};
 use super::linkage::Linkage;
 use super::object::{UserObject, VDSO};
+use super::unwind_table::UnwindTable;
 use super::vdso::Vdso;
 
 /// The module of functions of the kernel itself.
@@ -79,23 +80,24 @@ impl Symbolizer {
     /// once for each object, with all its offsets, each once; of frames that are not a stack's leaf
     /// with [`call_before`](super::call_before).
     pub fn user(&mut self, object: &UserObject, offsets: &[u64]) -> Vec<Vec<Frame>> {
-        let (build_id, places) = self.places(object, offsets).unwrap_or_else(|why| {
+        let known = self.known(object, offsets).unwrap_or_else(|why| {
             self.failures.insert(object.shown.clone(), why);
-            (None, vec![None; offsets.len()])
+            Known::nothing(offsets.len())
         });
-        let build_id = object.build_id.clone().or(build_id);
+        let build_id = object.build_id.clone().or(known.build_id);
         let module = one_line(&object.shown);
-        let frame = |offset: u64| Frame {
+        let frame = |offset: u64, function_offset: Option<u64>| Frame {
             function: None,
             file: None,
             line: None,
             module: Some(module.clone()),
             build_id: build_id.clone(),
             file_offset: Some(offset),
+            function_offset,
             kind: FrameKind::User,
         };
-        let places = offsets.iter().zip(places);
-        places.map(|(offset, place)| self.frames(&frame(*offset), place)).collect()
+        let places = offsets.iter().zip(known.places.into_iter().zip(known.starts));
+        places.map(|(offset, (place, start))| self.frames(&frame(*offset, start), place)).collect()
     }
 
     /// The frame at each of these addresses of the kernel. Where nothing is known it has the address
@@ -127,18 +129,14 @@ impl Symbolizer {
 
     /// What is known about the offsets, and the build id; or why the object cannot be read. Where
     /// only a part of it can be, that is noted and the rest given.
-    fn places(
-        &mut self,
-        object: &UserObject,
-        offsets: &[u64],
-    ) -> Result<(Option<String>, Places), String> {
+    fn known(&mut self, object: &UserObject, offsets: &[u64]) -> Result<Known, String> {
         let Some(path) = self.path_of(object)? else {
-            return Ok((None, vec![None; offsets.len()]));
+            return Ok(Known::nothing(offsets.len()));
         };
         let refused = |why: ElfError| format!("{why} ({})", path.display());
         let Some(elf) = Elf::open(&path).map_err(refused)? else {
             // Something else that can be run, such as a Windows program: no names, nothing wrong.
-            return Ok((None, vec![None; offsets.len()]));
+            return Ok(Known::nothing(offsets.len()));
         };
         if let (Some(mapped), Some(found)) = (&object.build_id, &elf.build_id)
             && mapped != found
@@ -191,7 +189,8 @@ impl Symbolizer {
                 *place = place.take().or_else(|| name.map(jump));
             }
         }
-        Ok((elf.build_id, places))
+        let starts = starts(&path, &elf, offsets, &places);
+        Ok(Known { build_id: elf.build_id, places, starts })
     }
 
     /// Where the object can be opened; `None` where the kernel has no such object.
@@ -210,6 +209,7 @@ impl Symbolizer {
         let Some(place) = place else { return vec![frame.clone()] };
         let named = |name: String, line: Option<Line>, kind| Frame {
             function: Some(name).filter(|name| !name.is_empty()),
+            function_offset: None,
             line: line.as_ref().and_then(|line| line.line),
             file: line.map(|line| line.file),
             kind,
@@ -232,9 +232,41 @@ impl Symbolizer {
             module: Some(found.and_then(|function| function.module).unwrap_or(KERNEL).to_owned()),
             build_id: None,
             file_offset: Some(address),
+            function_offset: None,
             kind: FrameKind::Kernel,
         }
     }
+}
+
+/// What is known about offsets in an object.
+struct Known {
+    build_id: Option<String>,
+    places: Places,
+    /// Where functions begin that have no name, as offsets.
+    starts: Vec<Option<u64>>,
+}
+
+impl Known {
+    fn nothing(offsets: usize) -> Self {
+        Self { build_id: None, places: vec![None; offsets], starts: vec![None; offsets] }
+    }
+}
+
+/// For the offsets at no place that is known, where their functions begin.
+fn starts(path: &Path, elf: &Elf, offsets: &[u64], places: &Places) -> Vec<Option<u64>> {
+    let mut starts = vec![None; offsets.len()];
+    let unnamed = (0..offsets.len()).filter(|index| places[*index].is_none());
+    let linked =
+        unnamed.filter_map(|index| Some((index, elf.segments.address_of(offsets[index])?)));
+    let (indexes, addresses): (Vec<usize>, Vec<u64>) = linked.unzip();
+    if indexes.is_empty() {
+        return starts;
+    }
+    let Some(table) = UnwindTable::read(path) else { return starts };
+    for (index, start) in indexes.into_iter().zip(table.starts(&addresses)) {
+        starts[index] = start.and_then(|start| elf.segments.offset_of(start));
+    }
+    starts
 }
 
 /// The jump to a function of a library, at its address.

@@ -22,6 +22,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("btf_rs", &["probes"]),
     ("blazesym", &["symbols"]),
     ("framehop", &["symbols"]),
+    ("gimli", &["symbols"]),
     ("object", &["symbols"]),
     ("nvml_wrapper", &["sources/nvml.rs", "sources/nvml"]),
     ("inferno", &["export"]),

@@ -21,6 +21,7 @@ static FRAME: LazyLock<Fields> = LazyLock::new(|| {
         Field::new("build_id", DataType::Utf8, true),
         Field::new("file_offset", DataType::Int64, true),
         Field::new("kind", DataType::Utf8, false),
+        Field::new("function_offset", DataType::Int64, true),
     ])
 });
 
@@ -50,6 +51,7 @@ impl Table for Stacks {
         let frames = || rows.iter().flat_map(|(_, stack)| stack);
         // The kernel's addresses are in the upper half of 64 bits: the column has them negative.
         let offsets = frames().map(|frame| frame.file_offset.map(u64::cast_signed));
+        let starts = frames().map(|frame| frame.function_offset.map(u64::cast_signed));
         let of_frames = vec![
             optional_text(frames().map(|frame| frame.function.as_deref())),
             optional_text(frames().map(|frame| frame.file.as_deref())),
@@ -58,6 +60,7 @@ impl Table for Stacks {
             optional_text(frames().map(|frame| frame.build_id.as_deref())),
             optional_int64("file_offset", offsets)?,
             text(frames().map(|frame| frame.kind.name())),
+            optional_int64("function_offset", starts)?,
         ];
         let lengths = rows.iter().map(|(_, stack)| stack.len());
         let columns = vec![
@@ -87,6 +90,7 @@ fn decode_frames(columns: &Columns<'_>) -> Result<Vec<Frame>, ColumnError> {
     let module = columns.optional_texts("module")?;
     let build_id = columns.optional_texts("build_id")?;
     let file_offset = columns.optional_integers::<i64>("file_offset")?;
+    let function_offset = columns.optional_integers::<i64>("function_offset")?;
     let kind = columns.parsed::<FrameKind>("kind")?;
     Ok((0..columns.rows())
         .map(|row| Frame {
@@ -96,6 +100,7 @@ fn decode_frames(columns: &Columns<'_>) -> Result<Vec<Frame>, ColumnError> {
             module: module[row].map(str::to_owned),
             build_id: build_id[row].map(str::to_owned),
             file_offset: file_offset[row].map(i64::cast_unsigned),
+            function_offset: function_offset[row].map(i64::cast_unsigned),
             kind: kind[row],
         })
         .collect())
@@ -114,6 +119,7 @@ mod tests {
             module: Some("/usr/lib/libc.so.6".to_owned()),
             build_id: Some("1e240a".to_owned()),
             file_offset: Some(0x1234),
+            function_offset: None,
             kind: FrameKind::User,
         };
         let unknown = Frame {
@@ -123,6 +129,7 @@ mod tests {
             module: None,
             build_id: None,
             file_offset: Some(0xffff_ffff_8100_0000),
+            function_offset: None,
             kind: FrameKind::Kernel,
         };
         let rows = vec![
