@@ -1,6 +1,7 @@
 //! Lives of tasks, told by events that a reader can follow. `/proc` is empty here.
 
 use super::*;
+use crate::probes::{TaskChange, TaskEvent};
 
 const MAKE: u32 = 100;
 const CHILD: u32 = 101;
