@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::procfs::{ProcessFacts, Procfs};
 use crate::model::{ThreadId, ThreadInfo};
-
 use crate::units::{MonotonicTime, Nanoseconds};
 
 /// How little CPU time before its first exec makes that a process's launch.
