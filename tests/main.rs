@@ -22,6 +22,7 @@ mod profile;
 mod report;
 mod report_code;
 mod report_emissions;
+mod series;
 mod sources;
 mod sources_battery;
 mod sources_hwmon;

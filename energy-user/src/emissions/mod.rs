@@ -16,6 +16,7 @@ mod in_words;
 mod json;
 mod mix;
 mod nearest;
+pub mod series;
 mod site;
 mod tables;
 mod world;
