@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::uncertainty::StandardError;
-use crate::model::{DomainId, Ledger};
+use crate::model::{DomainId, Ledger, ThreadId};
 use crate::units::{Microjoules, Nanoseconds, Share};
 
 /// One row.
@@ -19,6 +19,8 @@ pub struct Row {
     pub tid: Option<u32>,
     /// The user, where it is one.
     pub uid: Option<u32>,
+    /// The threads it stands for; none for idle, unattributed energy and domains.
+    pub threads: Vec<ThreadId>,
     /// How deep it is in the tree of processes; a child follows its parent.
     pub depth: usize,
     /// Its energy, over the domains of the total.
