@@ -8,6 +8,7 @@
 
 mod citation;
 mod cloud;
+pub mod electricity_maps;
 pub mod equivalents;
 mod figure;
 mod footprint;
@@ -22,10 +23,10 @@ mod tables;
 mod world;
 
 pub use citation::{Citation, cite};
-pub use cloud::sites_of_provider;
+pub use cloud::{electricity_maps_zone_of_cloud, sites_of_provider};
 pub use figure::Figure;
 pub use footprint::{Footprint, Water};
-pub use grid::{Country, Grid, countries, grid_of};
+pub use grid::{Country, Grid, countries, electricity_maps_zone, grid_of};
 pub use in_words::{Labelled, in_words};
 pub use json::{EquivalentJson, FootprintJson, SiteJson};
 pub use mix::{GenerationMix, ParseMixError};

@@ -8,7 +8,7 @@
 mod columns;
 mod csv;
 mod error;
-pub(super) mod instant;
+pub(in crate::emissions) mod instant;
 mod mean;
 mod other_starts;
 
@@ -48,12 +48,12 @@ pub struct Origin {
 
 /// A value and the time it was told for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Point {
-    pub(super) at: WallTime,
-    pub(super) intensity: CarbonIntensity,
-    pub(super) water: Option<WaterIntensity>,
+pub(in crate::emissions) struct Point {
+    pub(in crate::emissions) at: WallTime,
+    pub(in crate::emissions) intensity: CarbonIntensity,
+    pub(in crate::emissions) water: Option<WaterIntensity>,
     /// Whether the source says that it is estimated.
-    pub(super) estimated: bool,
+    pub(in crate::emissions) estimated: bool,
 }
 
 /// A stretch of time of one intensity.
@@ -92,7 +92,7 @@ impl Step {
 impl IntensitySeries {
     /// From points in any order. `None` where no two of them say how far they are apart and
     /// `usual_step` does not either. Of points of one time the last holds.
-    pub(super) fn new(
+    pub(in crate::emissions) fn new(
         origin: Origin,
         points: &[Point],
         usual_step: Option<Nanoseconds>,
@@ -172,13 +172,13 @@ impl IntensitySeries {
 }
 
 /// The time from one instant to another; nothing where it is not later.
-pub(super) fn between(from: WallTime, to: WallTime) -> Nanoseconds {
+pub(in crate::emissions) fn between(from: WallTime, to: WallTime) -> Nanoseconds {
     let nanoseconds = i128::from(to.epoch_nanos()) - i128::from(from.epoch_nanos());
     Nanoseconds::new(u64::try_from(nanoseconds).unwrap_or(0))
 }
 
-/// So much later; stops at the end of what a wall clock tells.
-pub(super) fn later(at: WallTime, by: Nanoseconds) -> WallTime {
+/// An instant so much later; the last that a wall clock tells where it is beyond it.
+pub fn later(at: WallTime, by: Nanoseconds) -> WallTime {
     let by = i64::try_from(by.get()).unwrap_or(i64::MAX);
     WallTime::from_epoch_nanos(at.epoch_nanos().saturating_add(by))
 }
