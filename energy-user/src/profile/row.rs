@@ -63,6 +63,8 @@ pub enum RowKind {
     Idle,
     /// What could not be charged to anyone.
     Unattributed,
+    /// A stretch of time.
+    Time,
     /// A domain that is in the total.
     Domain,
     /// A domain that another domain contains.
@@ -83,6 +85,7 @@ impl RowKind {
             Self::NotChosen => "not_chosen",
             Self::Idle => "idle",
             Self::Unattributed => "unattributed",
+            Self::Time => "time",
             Self::Domain => "domain",
             Self::ContainedDomain => "contained_domain",
         }
@@ -97,7 +100,12 @@ impl RowKind {
     pub const fn is_remainder(self) -> bool {
         !matches!(
             self,
-            Self::Target | Self::Other | Self::Code | Self::Domain | Self::ContainedDomain
+            Self::Target
+                | Self::Other
+                | Self::Code
+                | Self::Time
+                | Self::Domain
+                | Self::ContainedDomain
         )
     }
 }
