@@ -28,7 +28,7 @@ fn ask(
         address: url.to_owned(),
         token: token.map(str::to_owned),
         cache: cache.path().to_owned(),
-        patience: Duration::from_secs(60),
+        patience: Duration::from_mins(1),
     });
     let service = service.map_err(|error| error.to_string())?;
     let series = service.series("FR", minute(434), minute(434 + minutes));
@@ -146,7 +146,7 @@ fn addresses_and_zones_that_are_none_are_refused() {
         address: "http://127.0.0.1:1".to_owned(),
         token: Some(TOKEN.to_owned()),
         cache: cache.path().to_owned(),
-        patience: Duration::from_secs(60),
+        patience: Duration::from_mins(1),
     });
     let service = service.unwrap();
     for zone in ["", "../../etc", "FR&x=y"] {

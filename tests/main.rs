@@ -24,6 +24,7 @@ mod profile;
 mod report;
 mod report_code;
 mod report_emissions;
+mod report_over_time;
 mod series;
 mod sources;
 mod sources_battery;

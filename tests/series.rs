@@ -177,14 +177,15 @@ fn other_starts_come_best_first() {
 }
 
 proptest! {
+    #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
     /// The mean weighted by energy makes of the whole what the hours come to.
     #[test]
     fn the_mean_times_the_energy_is_the_sum_over_hours(
         used in prop::collection::vec((0.0..5000.0_f64, 1..1_000_000_000_000_u64), 1..40),
     ) {
-        let rows: String = (0..used.len()).map(|it| format!("{},{}\n", stamp(it), used[it].0)).collect();
+        let rows: Vec<(usize, f64)> = used.iter().map(|(grams, _)| *grams).enumerate().collect();
         prop_assume!(used.len() > 1);
-        let series = parsed(&format!("start_utc,gco2e_per_kwh\n{rows}"));
+        let series = hourly(&rows);
         let spent: Vec<_> = (0..used.len())
             .map(|it| (series.steps()[it], Microjoules::new(used[it].1)))
             .collect();
@@ -199,8 +200,8 @@ proptest! {
     /// However many values are missing, there is no hole and nothing outside the values' range.
     #[test]
     fn a_series_has_no_hole(hours in prop::collection::btree_map(0..500_usize, 0.0..5000.0_f64, 2..80)) {
-        let rows: String = hours.iter().map(|(at, grams)| format!("{},{grams}\n", stamp(*at))).collect();
-        let series = parsed(&format!("start_utc,gco2e_per_kwh\n{rows}"));
+        let rows: Vec<(usize, f64)> = hours.iter().map(|(at, grams)| (*at, *grams)).collect();
+        let series = hourly(&rows);
         for pair in series.steps().windows(2) {
             prop_assert_eq!(pair[0].to, pair[1].from);
         }
@@ -209,6 +210,13 @@ proptest! {
             prop_assert_eq!(series.steps()[place].intensity, CarbonIntensity::new(*grams).unwrap());
         }
     }
+}
+
+/// Intensities of hours by their numbers.
+fn hourly(rows: &[(usize, f64)]) -> IntensitySeries {
+    let rows: Vec<String> =
+        rows.iter().map(|(at, grams)| format!("{},{grams}", stamp(*at))).collect();
+    parsed(&format!("start_utc,gco2e_per_kwh\n{}\n", rows.join("\n")))
 }
 
 /// The hour of that number, as text.

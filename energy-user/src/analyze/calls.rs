@@ -8,9 +8,7 @@ use super::windows::{InOrder, RecordedWindow, of_recording};
 use super::{AnalyzeError, AnalyzeOptions, Plan, Recording};
 use crate::attribution::AttributedWindow;
 use crate::model::{StackSample, ThreadId, ThreadInfo};
-use crate::profile::{
-    CallTree, CallTreeBuilder, Facts, Profile, ProfileBuilder, Roots, ThreadFilter,
-};
+use crate::profile::{CallTree, CallTreeBuilder, Facts, Profile, Roots, ThreadFilter};
 
 /// Which threads' call tree, and how it is rooted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,97 +39,40 @@ pub fn profile_and_call_tree<R: Recording>(
     of: &CallTreeOptions,
 ) -> Result<(Profile, CallTree), AnalyzeError> {
     let plan = Plan::new(recording, options)?;
-    let mut trees = Trees::new(&plan, recording, options, of)?;
-    let mut whole = trees.begin();
+    profile_and_call_tree_by(&plan, recording, options, of, |_, _| {})
+}
+
+/// The same by a plan; `look` sees each window as it comes.
+pub(super) fn profile_and_call_tree_by<R: Recording>(
+    plan: &Plan,
+    recording: &R,
+    options: &AnalyzeOptions,
+    of: &CallTreeOptions,
+    mut look: impl FnMut(&AttributedWindow, &RecordedWindow<'_>),
+) -> Result<(Profile, CallTree), AnalyzeError> {
+    let threads = recording.threads().map_err(of_recording)?;
+    let choice = Choice::of(&of.filter, &threads, &recording.facts())?;
+    let samples = recording.samples().map_err(of_recording)?;
+    let mut samples = InOrder::new("samples", samples, |row: &StackSample| row.window);
+    if samples.is_empty()? {
+        return Err(AnalyzeError::no_stacks(&recording.facts()));
+    }
+    let mut profile = plan.profile(recording, options);
+    let mut tree = CallTreeBuilder::new(plan.cover(recording, options));
+    if of.timed {
+        tree = tree.timed();
+    }
     for divided in plan.divide(recording, options)? {
         let (divided, recorded) = divided?;
-        let samples = trees.samples_of(divided.window.index)?;
-        trees.add(&mut whole, &divided, &recorded, samples);
+        recorded.add_to(&mut profile, &divided);
+        look(&divided, &recorded);
+        let samples = samples.of_window(divided.window.index)?;
+        tree.add(&divided, samples, |thread| choice.includes(thread));
     }
-    trees.finish(whole, None)
-}
-
-/// What profiles with their call trees are made with, of all windows or of some.
-pub(super) struct Trees<'a, R, S> {
-    plan: &'a Plan,
-    recording: &'a R,
-    options: &'a AnalyzeOptions,
-    of: &'a CallTreeOptions,
-    threads: BTreeMap<ThreadId, ThreadInfo>,
-    choice: Choice,
-    samples: InOrder<S, StackSample>,
-}
-
-/// A profile and a call tree in the making.
-type Begun = (ProfileBuilder, CallTreeBuilder);
-
-impl<'a, R: Recording> Trees<'a, R, ()> {
-    /// Fails where the recording has no stacks, or no thread that was asked for.
-    #[expect(clippy::new_ret_no_self, reason = "the type of the recording's batches has no name")]
-    pub(super) fn new(
-        plan: &'a Plan,
-        recording: &'a R,
-        options: &'a AnalyzeOptions,
-        of: &'a CallTreeOptions,
-    ) -> Result<
-        Trees<'a, R, impl Iterator<Item = Result<Vec<StackSample>, R::Error>> + use<'a, R>>,
-        AnalyzeError,
-    > {
-        let threads = recording.threads().map_err(of_recording)?;
-        let choice = Choice::of(&of.filter, &threads, &recording.facts())?;
-        let samples = recording.samples().map_err(of_recording)?;
-        let mut samples = InOrder::new("samples", samples, |row: &StackSample| row.window);
-        if samples.is_empty()? {
-            return Err(AnalyzeError::no_stacks(&recording.facts()));
-        }
-        Ok(Trees { plan, recording, options, of, threads, choice, samples })
-    }
-}
-
-impl<R, S> Trees<'_, R, S>
-where
-    R: Recording,
-    S: Iterator<Item = Result<Vec<StackSample>, R::Error>>,
-{
-    /// Without any window yet.
-    pub(super) fn begin(&self) -> Begun {
-        let tree = CallTreeBuilder::new(self.plan.cover(self.recording, self.options));
-        let tree = if self.of.timed { tree.timed() } else { tree };
-        (self.plan.profile(self.recording, self.options), tree)
-    }
-
-    /// The samples of a window, to be asked for in the order of the windows.
-    pub(super) fn samples_of(&mut self, window: u32) -> Result<Vec<StackSample>, AnalyzeError> {
-        self.samples.of_window(window)
-    }
-
-    /// Adds a window.
-    pub(super) fn add(
-        &self,
-        (profile, tree): &mut Begun,
-        divided: &AttributedWindow,
-        recorded: &RecordedWindow<'_>,
-        samples: Vec<StackSample>,
-    ) {
-        recorded.add_to(profile, divided);
-        tree.add(divided, samples, |thread| self.choice.includes(thread));
-    }
-
-    /// All windows are added; of a part, to what whole it belongs.
-    pub(super) fn finish(
-        &self,
-        (profile, tree): Begun,
-        whole: Option<&Profile>,
-    ) -> Result<(Profile, CallTree), AnalyzeError> {
-        let Plan { tables, baselines, .. } = self.plan;
-        let mut profile = profile.finish(self.threads.clone(), &tables.sources, baselines);
-        if let Some(whole) = whole {
-            profile.count_as(whole);
-        }
-        let stacks = self.recording.stacks().map_err(of_recording)?;
-        let tree = tree.finish(&profile, self.of.roots, stacks).map_err(of_recording)?;
-        Ok((profile, tree))
-    }
+    let profile = profile.finish(threads, &plan.tables.sources, &plan.baselines);
+    let stacks = recording.stacks().map_err(of_recording)?;
+    let tree = tree.finish(&profile, of.roots, stacks).map_err(of_recording)?;
+    Ok((profile, tree))
 }
 
 /// Which threads are looked at.

@@ -1,12 +1,16 @@
 //! A part of a profile: of the same recording and choices, of some of its windows. Parts that have every
 //! window once add up to the whole, row by row, to the microjoule.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::account::Profile;
+use super::call_tree::{CallTree, StackShare};
 use super::code_view::{CodeView, CodeViewRow};
 use super::group::Sum;
 use super::row::{Row, RowKind};
+use super::uncertainty::ErrorSum;
 use super::view::View;
-use crate::units::Microjoules;
+use crate::units::{Microjoules, Nanoseconds};
 
 impl Profile {
     /// Counts the same domains in the total as `whole` does, which this is a part of: a domain that
@@ -15,6 +19,31 @@ impl Profile {
         for (domain, account) in &mut self.domains {
             account.in_total = whole.domains.get(domain).is_some_and(|account| account.in_total);
         }
+    }
+}
+
+impl CallTree {
+    /// What of the tree belongs to some windows: the same nodes, with the energy and the time that the
+    /// tree's moments have there. Samples and errors are the whole's, and are not told of a part.
+    pub fn of_windows(&self, windows: &BTreeSet<u32>) -> Self {
+        let mut part = self.clone();
+        part.moments.retain(|moment| windows.contains(&moment.window));
+        for share in &mut part.shares {
+            *share = StackShare {
+                energy: Microjoules::ZERO,
+                oncpu: Nanoseconds::ZERO,
+                samples: 0,
+                error: ErrorSum::default(),
+                ..*share
+            };
+        }
+        for moment in &part.moments {
+            let share = &mut part.shares[moment.share];
+            share.energy += moment.energy;
+            share.oncpu += moment.oncpu;
+        }
+        part.add_up();
+        part
     }
 }
 
@@ -49,7 +78,7 @@ impl CodeView {
     pub fn energies_of(&self, part: &Self) -> Vec<Microjoules> {
         let mut energies = vec![Microjoules::ZERO; self.rows.len()];
         let key = |row: &CodeViewRow| (row.kind.name(), row.frame.clone());
-        let places: std::collections::BTreeMap<_, usize> =
+        let places: BTreeMap<_, usize> =
             self.rows.iter().enumerate().map(|(place, row)| (key(row), place)).collect();
         let more = self.rows.iter().position(|row| row.kind == RowKind::More);
         for row in &part.rows {

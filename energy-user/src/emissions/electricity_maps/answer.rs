@@ -77,7 +77,7 @@ mod tests {
             let answer = Answer::parse(&text).unwrap();
             assert_eq!(answer.points.len(), 1);
             assert!(answer.points[0].estimated);
-            assert_eq!(answer.points[0].intensity.get(), 302.0);
+            assert_eq!(Some(answer.points[0].intensity), CarbonIntensity::new(302.0));
             assert_eq!(answer.covers.as_deref(), Some("life cycle"));
         }
     }

@@ -29,8 +29,8 @@ impl Columns {
     pub(super) fn of(headers: &[&str]) -> Result<Self, String> {
         let names: Vec<String> = headers.iter().map(|name| usual(name)).collect();
         let named = |wanted: &str| names.iter().position(|name| name == wanted);
-        let time = ["start_utc", "datetime (utc)", "point_time", "timestamp"].into_iter();
-        let time = time.filter_map(named).next().ok_or_else(|| {
+        let mut times = ["start_utc", "datetime (utc)", "point_time", "timestamp"].into_iter();
+        let time = times.find_map(named).ok_or_else(|| {
             "none of its columns is called start_utc, Datetime (UTC), point_time or timestamp; \
              docs/emissions.md has the formats"
                 .to_owned()

@@ -32,7 +32,7 @@ impl IntensitySeries {
         let mut points = Vec::new();
         for row in table.records() {
             let row = row.map_err(|why| unusable(why.to_string()))?;
-            let row = Row { name, row: &row, columns: &columns };
+            let row = Row { name, cells: &row, columns: &columns };
             let Some(point) = row.point()? else { continue };
             let told = columns.zone.map(|column| row.cell(column)).filter(|told| !told.is_empty());
             let first = zone.get_or_insert_with(|| told.unwrap_or_default().to_owned());
@@ -71,13 +71,13 @@ impl IntensitySeries {
 struct Row<'a> {
     /// What the table is called.
     name: &'a str,
-    row: &'a csv::StringRecord,
+    cells: &'a csv::StringRecord,
     columns: &'a Columns,
 }
 
 impl<'a> Row<'a> {
     fn cell(&self, column: usize) -> &'a str {
-        self.row.get(column).unwrap_or_default().trim()
+        self.cells.get(column).unwrap_or_default().trim()
     }
 
     /// `None` where it has no intensity.
@@ -108,7 +108,7 @@ impl<'a> Row<'a> {
     }
 
     fn wrong(&self, text: &str, expected: &'static str) -> SeriesError {
-        let line = self.row.position().map_or(0, csv::Position::line);
+        let line = self.cells.position().map_or(0, csv::Position::line);
         SeriesError::Cell { name: self.name.to_owned(), line, text: text.to_owned(), expected }
     }
 }

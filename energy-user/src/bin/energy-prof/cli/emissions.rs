@@ -57,6 +57,7 @@ impl PlaceArguments {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct EmissionsArguments {
     /// The trace
     #[arg(default_value = "energy.trace")]

@@ -31,7 +31,7 @@ pub(super) fn what_if(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
         let mut site = Site::of(&SiteOptions { place: Some(there), ..given.clone() }, year)?;
         if is_zone && site.pue.is_none() {
             // The same machines in the same kind of building.
-            site.pue = here.pue.clone();
+            site.pue.clone_from(&here.pue);
         }
         sites.push(site);
     }

@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &EmissionsArguments, color: Color) -> anyhow::Resul
         return elsewhere::what_if(&recorded);
     }
     match arguments.by {
-        EmissionsBy::Rows(ReportBy::Threads(by)) => by_threads(recorded, by)?,
+        EmissionsBy::Rows(ReportBy::Threads(by)) => by_threads(&recorded, by)?,
         EmissionsBy::Rows(ReportBy::Code(unit)) => by_code(&recorded, unit)?,
         EmissionsBy::Time => by_time(&recorded)?,
     }
@@ -137,7 +137,7 @@ impl<'a> Recorded<'a> {
     }
 }
 
-fn by_threads(recorded: Recorded<'_>, by: GroupBy) -> anyhow::Result<()> {
+fn by_threads(recorded: &Recorded<'_>, by: GroupBy) -> anyhow::Result<()> {
     let (profile, parts) = recorded.in_parts(|window| recorded.key(window))?;
     let options = ReportOptions { by, ..recorded.options };
     let ReportOptions { sort, top, all, .. } = options;
