@@ -83,7 +83,7 @@ fn hours_without_a_value_are_filled_and_estimated_ones_told() {
     let used: Vec<&Step> = series.steps().iter().collect();
     let remarks = series.remarks(&used);
     assert!(remarks[0].starts_with("2 h without a value are filled"), "{remarks:?}");
-    assert_eq!(remarks[1], "1 h are estimated, as the source says");
+    assert_eq!(remarks[1], "1 h without a measurement are estimated by the source");
 }
 
 fn refused(manner: Manner, token: Option<&str>, words: &[&str]) {

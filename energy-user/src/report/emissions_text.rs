@@ -6,7 +6,7 @@ use super::over_time::OverTime;
 use super::table::{self, Align, printable};
 use super::text::{Paint, UNKNOWN, energy_heading};
 use super::{ReportOptions, scale, summary};
-use crate::emissions::series::{Step, StepKind};
+use crate::emissions::series::{Step, StepKind, in_hours};
 use crate::emissions::{Labelled, in_words};
 use crate::profile::GroupBy;
 use crate::units::{NanogramsCo2e, Nanolitres, Share};
@@ -60,7 +60,7 @@ fn series_in_words(over_time: &OverTime<'_>) -> Vec<(&'static str, String, bool)
     let text = format!(
         "{least} … {most} gCO2e/kWh{zone} in {} of usually {} ({})",
         if steps.len() == 1 { "1 step".to_owned() } else { format!("{} steps", steps.len()) },
-        scale::duration(series.usual_step()),
+        in_hours(series.usual_step()),
         series.origin.source
     );
     let filled = |step: &&&Step| step.kind == StepKind::Filled;

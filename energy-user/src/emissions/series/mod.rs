@@ -156,16 +156,19 @@ impl IntensitySeries {
     pub fn remarks(&self, used: &[&Step]) -> Vec<String> {
         let of = |kind: StepKind| used.iter().filter(move |step| step.kind == kind);
         let mut remarks = self.origin.notes.clone();
+        let lasted = |kind: StepKind| in_hours(of(kind).map(|step| step.length()).sum());
         if of(StepKind::Filled).next().is_some() {
             remarks.push(format!(
                 "{} without a value are filled with the mean of the values before and after: {}",
-                lasted(of(StepKind::Filled)),
+                lasted(StepKind::Filled),
                 spans(of(StepKind::Filled))
             ));
         }
         if of(StepKind::Estimated).next().is_some() {
-            let lasted = lasted(of(StepKind::Estimated));
-            remarks.push(format!("{lasted} are estimated, as the source says"));
+            remarks.push(format!(
+                "{} without a measurement are estimated by the source",
+                lasted(StepKind::Estimated)
+            ));
         }
         remarks
     }
@@ -183,12 +186,11 @@ pub fn later(at: WallTime, by: Nanoseconds) -> WallTime {
     WallTime::from_epoch_nanos(at.epoch_nanos().saturating_add(by))
 }
 
-/// How long steps are together: `3 h`.
-fn lasted<'a>(steps: impl Iterator<Item = &'a &'a Step>) -> String {
+/// A stretch of time, in hours where they are whole: `3 h`.
+pub fn in_hours(lasted: Nanoseconds) -> String {
     const HOUR: u64 = 3_600_000_000_000;
-    let lasted: Nanoseconds = steps.map(|step| step.length()).sum();
     match lasted.get() {
-        whole if whole % HOUR == 0 => format!("{} h", whole / HOUR),
+        whole if whole > 0 && whole % HOUR == 0 => format!("{} h", whole / HOUR),
         _ => scale::duration(lasted),
     }
 }

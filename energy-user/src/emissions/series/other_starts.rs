@@ -3,8 +3,8 @@
 //! The energy is taken in bins of the series' usual step from the recording's start, and moved as a whole
 //! to the start of each step at which it fits in. A bin has the intensity at its beginning.
 
-use super::{IntensitySeries, SeriesError, between, later};
-use crate::units::{GramsCo2e, KilowattHours, Microjoules, Nanoseconds, Pue, WallTime, scale};
+use super::{IntensitySeries, SeriesError, between, in_hours, later};
+use crate::units::{GramsCo2e, KilowattHours, Microjoules, Nanoseconds, Pue, WallTime};
 
 /// The recording started at each step of a series, the least emissions first.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +52,8 @@ impl OtherStarts {
         if starts.is_empty() {
             return Err(SeriesError::TooShort {
                 name: series.origin.name.clone(),
-                recorded: scale::duration(lasted),
-                covered: scale::duration(between(from, to)),
+                recorded: in_hours(lasted),
+                covered: in_hours(between(from, to)),
             });
         }
         Ok(Self { starts })
