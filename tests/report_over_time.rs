@@ -20,6 +20,7 @@ use energy_prof::units::{Microjoules, Nanoseconds, Pue, WallTime};
 use proptest::prelude::*;
 use serde_json::Value;
 
+use crate::support::in_memory::{CORE, InMemory, PACKAGE, leader};
 use crate::support::sampled::sampled_build;
 
 /// Hours of these intensities and litres; windows are given to them by number, whenever they were.
@@ -112,6 +113,21 @@ fn parts_add_up_to_the_whole_row_by_row() {
 }
 
 #[test]
+fn a_domain_that_is_silent_for_a_while_changes_no_total() {
+    let mut recording = InMemory::new(1);
+    recording.thread(2, leader(50, 1, "job"));
+    recording.window(100, &[(PACKAGE, Some((1000, 0))), (CORE, Some((700, 0)))], &[(2, 0, 100)]);
+    recording.window(100, &[(PACKAGE, None), (CORE, Some((800, 0)))], &[(2, 0, 100)]);
+    let hour_of = |window: &Window| window.index;
+    let (whole, parts) =
+        analyze_in_parts(&recording, &AnalyzeOptions::default(), &hour_of).unwrap();
+    // The package contains the core: what it used while the core alone was known is in no total.
+    let measured = |profile: &Profile| profile.total().measured.get();
+    assert_eq!(measured(&whole), 1_000_000);
+    assert_eq!([measured(&parts[&0]), measured(&parts[&1])], [1_000_000, 0]);
+}
+
+#[test]
 fn parts_of_functions_add_up_to_the_whole() {
     let recording = sampled_build();
     let choices = AnalyzeOptions::default();
@@ -158,11 +174,12 @@ fn a_build_by_time() {
     let hour_of = |window: &Window| usize::from(window.index > 1);
     let (profile, parts) =
         analyze_in_parts(&recording, &AnalyzeOptions::default(), &hour_of).unwrap();
+    let at = |nanos: i64| WallTime::from_epoch_nanos(nanos);
     let rows: Vec<TimeRow> = parts
         .iter()
         .map(|(hour, part)| TimeRow {
-            from: WallTime::from_epoch_nanos(1_795_392_000_000_000_000 + *hour as i64),
-            to: WallTime::from_epoch_nanos(1_795_392_000_000_000_001 + *hour as i64),
+            from: at(0),
+            to: at(1),
             name: format!("hour {hour}"),
             energy: Some(part.total().measured),
             error: part.total_error(),

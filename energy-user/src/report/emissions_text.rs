@@ -57,8 +57,9 @@ fn series_in_words(over_time: &OverTime<'_>) -> Vec<(&'static str, String, bool)
     let series = over_time.series;
     let zone =
         series.origin.zone.as_ref().map_or_else(String::new, |zone| format!(" of the zone {zone}"));
+    let range = if least < most { format!("{least} … {most}") } else { most.to_string() };
     let text = format!(
-        "{least} … {most} gCO2e/kWh{zone} in {} of usually {} ({})",
+        "{range} gCO2e/kWh{zone} in {} of usually {} ({})",
         if steps.len() == 1 { "1 step".to_owned() } else { format!("{} steps", steps.len()) },
         in_hours(series.usual_step()),
         series.origin.source

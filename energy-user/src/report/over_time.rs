@@ -31,13 +31,14 @@ pub struct TimeGrid {
 }
 
 impl TimeGrid {
-    /// For windows that begin from `first` to `last`: the shortest length that makes few rows.
-    pub fn of(first: WallTime, last: WallTime) -> Self {
+    /// For windows that begin from `first` to `last` and last so long at most: the shortest length that
+    /// makes few rows and is no shorter than a window.
+    pub fn of(first: WallTime, last: WallTime, longest: Nanoseconds) -> Self {
         let span = i128::from(last.epoch_nanos()) - i128::from(first.epoch_nanos());
         let span = u64::try_from(span).unwrap_or(0);
         let mut lengths = LENGTHS.into_iter().map(|seconds| seconds * 1_000_000_000);
-        let fitting = lengths.find(|length| span / length < MOST_ROWS);
-        let longer = || span / MOST_ROWS + 1;
+        let fitting = lengths.find(|length| span / length < MOST_ROWS && *length >= longest.get());
+        let longer = || (span / MOST_ROWS + 1).max(longest.get());
         Self { length: Nanoseconds::new(fitting.unwrap_or_else(longer)) }
     }
 
@@ -197,12 +198,15 @@ mod tests {
     fn rows_of_time_are_few_and_begin_on_the_clock() {
         const MINUTE: i64 = 60_000_000_000;
         let at = |minute: i64| WallTime::from_epoch_nanos(minute * MINUTE);
-        let grid = TimeGrid::of(at(7), at(607));
+        let short = Nanoseconds::from_millis(100);
+        let grid = TimeGrid::of(at(7), at(607), short);
         assert_eq!(grid.length, Nanoseconds::from_millis(1_800_000));
         assert_eq!([grid.row_of(at(7)), grid.row_of(at(31))], [at(0), at(30)]);
-        let year = TimeGrid::of(at(0), at(366 * 1_440));
+        let long = TimeGrid::of(at(7), at(8), Nanoseconds::from_millis(40_000));
+        assert_eq!(long.length, Nanoseconds::from_millis(60_000));
+        let year = TimeGrid::of(at(0), at(366 * 1_440), short);
         assert_eq!(year.length, Nanoseconds::from_millis(2_419_200_000));
-        let century = TimeGrid::of(at(0), at(36_525 * 1_440));
+        let century = TimeGrid::of(at(0), at(36_525 * 1_440), short);
         assert_eq!(century.row_of(at(36_525 * 1_440)), century.row_of(at(36_525 * 1_440 - 1)));
     }
 }

@@ -175,7 +175,8 @@ fn by_code(recorded: &Recorded<'_>, unit: CodeUnit) -> anyhow::Result<()> {
 
 fn by_time(recorded: &Recorded<'_>) -> anyhow::Result<()> {
     let (first, last) = span(&recorded.trace, &recorded.choices)?.unwrap_or_default();
-    let grid = TimeGrid::of(first, last);
+    let lengths = recorded.trace.windows()?.into_iter().map(|window| window.length());
+    let grid = TimeGrid::of(first, last, lengths.max().unwrap_or_default());
     let key = |window: &Window| PartKey {
         row: Some(grid.row_of(window.start_utc)),
         ..recorded.key(window)
