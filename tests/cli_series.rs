@@ -172,6 +172,25 @@ fn a_service_is_asked_once_and_not_again() {
 }
 
 #[test]
+fn the_day_before_is_asked_for_where_other_hours_are_looked_at() {
+    let fixture = Fixture::new();
+    let service = Service::start(Manner::Hourly("history"));
+    let options = ["--cloud", "aws/eu-west-3", "--electricity-maps", "--when", "--json"];
+    let mut command = fixture.command("emissions", &options);
+    command.args(["--electricity-maps-url", &service.url]).env("ELECTRICITY_MAPS_TOKEN", TOKEN);
+    let report: Value =
+        serde_json::from_str(&Outcome::of(&mut command).succeeded().stdout).unwrap();
+    assert!(service.asked()[0].contains("zone=FR&start=2026-11-22"), "the zone of the region");
+    let found = report["alternatives"].as_array().unwrap();
+    assert_eq!(found.len(), 25);
+    // Each hour emits 10 g more than the one before, and the recording was in the last.
+    assert_eq!(found[0]["start_utc"], "2026-11-22T07:00:00Z");
+    let least = found[0]["change_percent"].as_f64().unwrap();
+    assert!((least - (100.0 / 340.0 - 1.0) * 100.0).abs() < 1e-9, "{least}");
+    assert_eq!(found[24]["change_percent"].as_f64().map(f64::abs), Some(0.0));
+}
+
+#[test]
 fn other_places_come_best_first() {
     let fixture = Fixture::new();
     let options = ["--intensity", "360", "--pue", "1.5", "--what-if", "PL,NO,aws/eu-west-3"];

@@ -95,6 +95,7 @@ fn refused(manner: Manner, token: Option<&str>, words: &[&str]) {
     }
     assert!(!error.contains('\n') && !error.ends_with('.'), "{error:?}");
     assert!(!cache.path().join("electricity-maps").exists(), "nothing is kept");
+    assert!(service.asked().len() <= 1, "no redirection is followed, and nothing asked again");
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub(crate) enum Manner {
     WithHoles,
     /// No hour.
     Nothing,
-    /// This status and no body.
+    /// This status and no body, and the address `/elsewhere` for who follows redirections.
     Status(u16),
     /// A success with this body.
     Text(&'static str),
@@ -84,7 +84,9 @@ fn answer(manner: Manner, path: &str, token: &str) -> String {
         )
     };
     let refusal = |status: u16| {
-        format!("HTTP/1.1 {status} Oh\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        format!(
+            "HTTP/1.1 {status} Oh\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
     };
     if token != TOKEN {
         return refusal(401);
