@@ -1,6 +1,7 @@
 //! From joules to greenhouse gases and water, with factors that anyone can check: how much a
 //! kilowatt-hour emits in a place ([`Grid`]), what a site uses besides ([`Site`]), and what a recording
-//! comes to there ([`Footprint`]).
+//! comes to there ([`Footprint`]); over time with a series of intensities ([`series`]), which may come from a
+//! service ([`electricity_maps`]).
 //!
 //! Every factor is a [`Figure`]: it says of which year it is, where it comes from and what it covers. What
 //! is not known is absent: no place is assumed for a machine that tells none.

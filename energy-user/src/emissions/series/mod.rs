@@ -11,14 +11,16 @@ mod error;
 pub(in crate::emissions) mod instant;
 mod mean;
 mod other_starts;
+mod remarks;
 
 use std::collections::BTreeMap;
 
 pub use error::SeriesError;
 pub use mean::Mean;
 pub use other_starts::{OtherStart, OtherStarts};
+pub use remarks::in_hours;
 
-use crate::units::{CarbonIntensity, Nanoseconds, WallTime, WaterIntensity, scale};
+use crate::units::{CarbonIntensity, Nanoseconds, WallTime, WaterIntensity};
 
 /// Intensities of one grid over time, without a hole.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,27 +153,6 @@ impl IntensitySeries {
         let name = self.origin.name.clone();
         Err(SeriesError::Uncovered { name, from, to, first, last })
     }
-
-    /// What there is to know of the values used, in sentences: which are filled, which estimated.
-    pub fn remarks(&self, used: &[&Step]) -> Vec<String> {
-        let of = |kind: StepKind| used.iter().filter(move |step| step.kind == kind);
-        let mut remarks = self.origin.notes.clone();
-        let lasted = |kind: StepKind| in_hours(of(kind).map(|step| step.length()).sum());
-        if of(StepKind::Filled).next().is_some() {
-            remarks.push(format!(
-                "{} without a value are filled with the mean of the values before and after: {}",
-                lasted(StepKind::Filled),
-                spans(of(StepKind::Filled))
-            ));
-        }
-        if of(StepKind::Estimated).next().is_some() {
-            remarks.push(format!(
-                "{} without a measurement are estimated by the source",
-                lasted(StepKind::Estimated)
-            ));
-        }
-        remarks
-    }
 }
 
 /// The time from one instant to another; nothing where it is not later.
@@ -184,28 +165,6 @@ pub(in crate::emissions) fn between(from: WallTime, to: WallTime) -> Nanoseconds
 pub fn later(at: WallTime, by: Nanoseconds) -> WallTime {
     let by = i64::try_from(by.get()).unwrap_or(i64::MAX);
     WallTime::from_epoch_nanos(at.epoch_nanos().saturating_add(by))
-}
-
-/// A stretch of time, in hours where they are whole: `3 h`.
-pub fn in_hours(lasted: Nanoseconds) -> String {
-    const HOUR: u64 = 3_600_000_000_000;
-    match lasted.get() {
-        whole if whole > 0 && whole % HOUR == 0 => format!("{} h", whole / HOUR),
-        _ => scale::duration(lasted),
-    }
-}
-
-/// From when to when steps are, of many the first ones.
-fn spans<'a>(steps: impl Iterator<Item = &'a &'a Step>) -> String {
-    const SHOWN: usize = 6;
-    let span = |step: &&Step| format!("{} to {}", scale::utc(step.from), scale::utc(step.to));
-    let mut spans: Vec<String> = steps.map(span).collect();
-    if spans.len() > SHOWN {
-        let more = spans.len() - SHOWN;
-        spans.truncate(SHOWN);
-        spans.push(format!("and {more} more"));
-    }
-    spans.join(", ")
 }
 
 fn step(point: &Point, to: WallTime) -> Step {

@@ -17,7 +17,7 @@ const HOUR_NANOS: i64 = 3_600_000_000_000;
 
 /// The same energy at other places, by their tables' means.
 pub(super) fn what_if(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
-    let (profile, parts) = recorded.in_parts(|window| recorded.key(window))?;
+    let (profile, parts) = recorded.by_steps()?;
     let over_time = recorded.over_time(&parts, |_| Vec::new());
     let place = &recorded.arguments.place;
     let here = site_with(&profile, place, over_time.as_ref())?;
@@ -49,7 +49,7 @@ pub(super) fn what_if(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
 
 /// The same recording at other hours of the series.
 pub(super) fn when(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
-    let (profile, parts) = recorded.in_parts(|window| recorded.key(window))?;
+    let (profile, parts) = recorded.by_steps()?;
     let series = recorded.series.as_ref();
     let series = series.expect("it was asked for, and the recording has windows");
     let is_covered = parts.iter().all(|(key, _)| key.step.is_some());

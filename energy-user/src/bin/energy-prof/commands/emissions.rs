@@ -3,7 +3,8 @@
 use std::io::stdout;
 
 use energy_prof::analyze::{
-    AnalyzeOptions, CallTreeOptions, analyze_in_parts, call_trees_in_parts, profile_and_call_tree,
+    AnalyzeOptions, CallTreeOptions, analyze, analyze_in_parts, call_trees_in_parts,
+    profile_and_call_tree,
 };
 use energy_prof::emissions::series::IntensitySeries;
 use energy_prof::emissions::{Footprint, Site, SiteOptions};
@@ -99,19 +100,28 @@ impl<'a> Recorded<'a> {
     }
 
     /// Which step of the series a window is in.
-    pub(super) fn key(&self, window: &Window) -> PartKey {
+    fn key(&self, window: &Window) -> PartKey {
         let series = self.series.as_ref();
         PartKey { row: None, step: series.and_then(|series| series.place_of(window.start_utc)) }
     }
 
     /// The recording, and its parts by `key`.
-    pub(super) fn in_parts(
+    fn in_parts(
         &self,
         key: impl Fn(&Window) -> PartKey,
     ) -> anyhow::Result<(Profile, Vec<(PartKey, Profile)>)> {
         let (profile, parts) =
             analyze_in_parts(&self.trace, &self.choices, &key).map_err(unwrap_trace_error)?;
         Ok((profile, parts.into_iter().collect()))
+    }
+
+    /// The recording, and its parts by the steps of the series; no parts without one.
+    pub(super) fn by_steps(&self) -> anyhow::Result<(Profile, Vec<(PartKey, Profile)>)> {
+        if self.series.is_some() {
+            return self.in_parts(|window| self.key(window));
+        }
+        let profile = analyze(&self.trace, &self.choices).map_err(unwrap_trace_error)?;
+        Ok((profile, Vec::new()))
     }
 
     /// The parts over the series, where there is one.
@@ -138,7 +148,7 @@ impl<'a> Recorded<'a> {
 }
 
 fn by_threads(recorded: &Recorded<'_>, by: GroupBy) -> anyhow::Result<()> {
-    let (profile, parts) = recorded.in_parts(|window| recorded.key(window))?;
+    let (profile, parts) = recorded.by_steps()?;
     let options = ReportOptions { by, ..recorded.options };
     let ReportOptions { sort, top, all, .. } = options;
     let view = profile.view(&ViewOptions { by, sort, top, all }, &terminal::user_name);
