@@ -10,6 +10,8 @@ mod cli;
 mod cli_emissions;
 mod cli_estimate;
 mod cli_functions;
+mod cli_series;
+mod electricity_maps;
 mod emissions;
 mod export;
 mod export_commands;
@@ -22,6 +24,8 @@ mod profile;
 mod report;
 mod report_code;
 mod report_emissions;
+mod report_over_time;
+mod series;
 mod sources;
 mod sources_battery;
 mod sources_hwmon;
@@ -39,6 +43,7 @@ mod trace_stacks;
 
 mod support {
     pub(crate) mod call_tree;
+    pub(crate) mod electricity_maps;
     #[expect(dead_code, reason = "recordings belong to the kernel tests")]
     pub(crate) mod energy_prof;
     pub(crate) mod fake_events;

@@ -38,7 +38,7 @@ fn report(site: &Site, by: Option<GroupBy>, render: Render) -> String {
         Some(by) => EmittingRows::Threads(&view, by),
         None => EmittingRows::Code(&code, CodeUnit::Function),
     };
-    render(&EmissionsSubject { profile: &profile, rows, site }, &options)
+    render(&EmissionsSubject { profile: &profile, rows, site, over_time: None }, &options)
 }
 
 #[test]

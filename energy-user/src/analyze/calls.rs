@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use super::windows::{InOrder, of_recording};
+use super::windows::{InOrder, RecordedWindow, of_recording};
 use super::{AnalyzeError, AnalyzeOptions, Plan, Recording};
+use crate::attribution::AttributedWindow;
 use crate::model::{StackSample, ThreadId, ThreadInfo};
 use crate::profile::{CallTree, CallTreeBuilder, Facts, Profile, Roots, ThreadFilter};
 
@@ -38,6 +39,17 @@ pub fn profile_and_call_tree<R: Recording>(
     of: &CallTreeOptions,
 ) -> Result<(Profile, CallTree), AnalyzeError> {
     let plan = Plan::new(recording, options)?;
+    profile_and_call_tree_by(&plan, recording, options, of, |_, _| {})
+}
+
+/// The same by a plan; `look` sees each window as it comes.
+pub(super) fn profile_and_call_tree_by<R: Recording>(
+    plan: &Plan,
+    recording: &R,
+    options: &AnalyzeOptions,
+    of: &CallTreeOptions,
+    mut look: impl FnMut(&AttributedWindow, &RecordedWindow<'_>),
+) -> Result<(Profile, CallTree), AnalyzeError> {
     let threads = recording.threads().map_err(of_recording)?;
     let choice = Choice::of(&of.filter, &threads, &recording.facts())?;
     let samples = recording.samples().map_err(of_recording)?;
@@ -53,6 +65,7 @@ pub fn profile_and_call_tree<R: Recording>(
     for divided in plan.divide(recording, options)? {
         let (divided, recorded) = divided?;
         recorded.add_to(&mut profile, &divided);
+        look(&divided, &recorded);
         let samples = samples.of_window(divided.window.index)?;
         tree.add(&divided, samples, |thread| choice.includes(thread));
     }

@@ -9,6 +9,7 @@
 mod calls;
 mod cards;
 mod error;
+mod parts;
 mod recording;
 mod repeats;
 mod store;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use calls::{CallTreeOptions, call_tree, profile_and_call_tree};
 pub use error::AnalyzeError;
+pub use parts::{PartOf, ProfiledCode, analyze_in_parts, call_trees_in_parts};
 pub use recording::{NumberedStacks, Recording};
 pub use repeats::share_out_repeats;
 pub use store::store_attributed;

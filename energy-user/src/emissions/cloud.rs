@@ -10,19 +10,7 @@ use crate::units::{CarbonIntensity, Pue, WaterIntensity};
 
 /// The site `provider/region`, such as `aws/eu-west-3`.
 pub(super) fn cloud_site(asked: &str, year: u16) -> Result<Site, UnknownPlace> {
-    let wanted = asked.trim().to_lowercase();
-    let wanted = wanted.split_once('/').map_or_else(
-        || wanted.clone(),
-        |(provider, region)| format!("{}/{region}", usual_name(provider)),
-    );
-    let name = |row: &CloudRegion| format!("{}/{}", row.provider, row.region);
-    let Some(row) = CLOUD_REGIONS.iter().find(|row| name(row).to_lowercase() == wanted) else {
-        let names = CLOUD_REGIONS.iter().flat_map(|row| {
-            let shown = format!("{} ({})", name(row), row.location);
-            [name(row), row.region.clone()].map(|name| (name, shown.clone()))
-        });
-        return Err(UnknownPlace::new("cloud region", &wanted, names));
-    };
+    let row = region(asked)?;
     let zone = row.em_zone.as_deref().unwrap_or(&row.iso3);
     // A zone that no table has is that of its country.
     let around = grid_of(zone, year).or_else(|_| grid_of(&row.iso3, year))?;
@@ -35,12 +23,37 @@ pub(super) fn cloud_site(asked: &str, year: u16) -> Result<Site, UnknownPlace> {
     })
 }
 
+/// What Electricity Maps calls the zone that a cloud's region is in, where that is known.
+pub fn electricity_maps_zone_of_cloud(asked: &str) -> Result<Option<String>, UnknownPlace> {
+    region(asked).map(|row| row.em_zone.clone())
+}
+
+fn name(row: &CloudRegion) -> String {
+    format!("{}/{}", row.provider, row.region)
+}
+
+/// The table's row of a region, such as `aws/eu-west-3`.
+fn region(asked: &str) -> Result<&'static CloudRegion, UnknownPlace> {
+    let wanted = asked.trim().to_lowercase();
+    let wanted = wanted.split_once('/').map_or_else(
+        || wanted.clone(),
+        |(provider, region)| format!("{}/{region}", usual_name(provider)),
+    );
+    let found = CLOUD_REGIONS.iter().find(|row| name(row).to_lowercase() == wanted);
+    found.ok_or_else(|| {
+        let names = CLOUD_REGIONS.iter().flat_map(|row| {
+            let shown = format!("{} ({})", name(row), row.location);
+            [name(row), row.region.clone()].map(|name| (name, shown.clone()))
+        });
+        UnknownPlace::new("cloud region", &wanted, names)
+    })
+}
+
 /// All regions of a provider.
 pub fn sites_of_provider(provider: &str, year: u16) -> Vec<Site> {
     let provider = provider.trim().to_lowercase();
     let provider = usual_name(&provider);
     let rows = CLOUD_REGIONS.iter().filter(|row| row.provider == provider);
-    let name = |row: &CloudRegion| format!("{}/{}", row.provider, row.region);
     rows.filter_map(|row| cloud_site(&name(row), year).ok()).collect()
 }
 

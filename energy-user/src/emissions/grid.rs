@@ -85,6 +85,20 @@ pub fn grid_of(zone: &str, year: u16) -> Result<Grid, UnknownPlace> {
     })
 }
 
+/// What Electricity Maps calls a zone: a country by its code of two letters, a price zone as `SE-SE3`; what
+/// no table has is taken as it is written.
+pub fn electricity_maps_zone(zone: &str) -> String {
+    let asked = zone.trim();
+    let country = NATIONAL_GRIDS.iter().find(|row| is_country(row, asked)).map(|row| &row.iso2);
+    let country = country.filter(|code| !code.is_empty());
+    let within = |row: &ZoneGrid| {
+        let part = row.zone.split_once('-').map(|(_, part)| part);
+        is_zone(row, asked) || part.is_some_and(|part| part.eq_ignore_ascii_case(asked))
+    };
+    let zone = || ZONE_GRIDS.iter().find(|row| within(row)).map(|row| &row.zone);
+    country.or_else(zone).cloned().unwrap_or_else(|| asked.to_owned())
+}
+
 /// The grids of all countries.
 pub fn countries(year: u16) -> Vec<Grid> {
     let codes: BTreeSet<&str> = NATIONAL_GRIDS.iter().map(|row| row.iso3.as_str()).collect();

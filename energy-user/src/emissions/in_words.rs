@@ -2,7 +2,7 @@
 
 use super::equivalents::{self, Equivalent};
 use super::{Footprint, Grid, Site, world};
-use crate::units::{GramsCo2e, scale};
+use crate::units::{CarbonIntensity, GramsCo2e, scale};
 
 /// The label of equivalents.
 const AS_MUCH: &str = "as much as";
@@ -66,10 +66,10 @@ fn facility(site: &Site, footprint: &Footprint) -> Labelled {
 }
 
 fn of_grid(grid: &Grid, footprint: &Footprint, error: Option<GramsCo2e>) -> Vec<Labelled> {
-    let factor = format!("{} gCO2e/kWh ({})", grid.intensity.value.get(), grid.intensity.about());
+    let factor = format!("{} gCO2e/kWh ({})", grams(grid.intensity.value), grid.intensity.about());
     let mut lines = vec![Labelled::plain("grid", factor)];
     for other in &grid.others {
-        let text = format!("also {} gCO2e/kWh ({})", other.value.get(), other.about());
+        let text = format!("also {} gCO2e/kWh ({})", grams(other.value), other.about());
         lines.push(Labelled::plain("", text));
     }
     let emissions = footprint.emissions.unwrap_or_default();
@@ -85,6 +85,12 @@ fn of_grid(grid: &Grid, footprint: &Footprint, error: Option<GramsCo2e>) -> Vec<
     let text = format!("{}{error}, location-based{range}", scale::emissions(emissions));
     lines.push(Labelled::plain("emissions", text));
     lines
+}
+
+/// To three decimals, which is what tables have; a mean has no end of them.
+fn grams(intensity: CarbonIntensity) -> String {
+    let text = format!("{:.3}", intensity.get());
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn of_the_world(footprint: &Footprint) -> Vec<Labelled> {

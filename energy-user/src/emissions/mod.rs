@@ -1,6 +1,7 @@
 //! From joules to greenhouse gases and water, with factors that anyone can check: how much a
 //! kilowatt-hour emits in a place ([`Grid`]), what a site uses besides ([`Site`]), and what a recording
-//! comes to there ([`Footprint`]).
+//! comes to there ([`Footprint`]); over time with a series of intensities ([`series`]), which may come from a
+//! service ([`electricity_maps`]).
 //!
 //! Every factor is a [`Figure`]: it says of which year it is, where it comes from and what it covers. What
 //! is not known is absent: no place is assumed for a machine that tells none.
@@ -8,6 +9,7 @@
 
 mod citation;
 mod cloud;
+pub mod electricity_maps;
 pub mod equivalents;
 mod figure;
 mod footprint;
@@ -16,15 +18,16 @@ mod in_words;
 mod json;
 mod mix;
 mod nearest;
+pub mod series;
 mod site;
 mod tables;
 mod world;
 
 pub use citation::{Citation, cite};
-pub use cloud::sites_of_provider;
+pub use cloud::{electricity_maps_zone_of_cloud, sites_of_provider};
 pub use figure::Figure;
 pub use footprint::{Footprint, Water};
-pub use grid::{Country, Grid, countries, grid_of};
+pub use grid::{Country, Grid, countries, electricity_maps_zone, grid_of};
 pub use in_words::{Labelled, in_words};
 pub use json::{EquivalentJson, FootprintJson, SiteJson};
 pub use mix::{GenerationMix, ParseMixError};

@@ -128,7 +128,7 @@ pub(super) enum Key {
 pub(super) struct Group<'a> {
     pub side: Side,
     pub key: Key,
-    pub threads: Vec<&'a ThreadAccount>,
+    pub threads: Vec<(ThreadId, &'a ThreadAccount)>,
 }
 
 /// The threads that ran, in groups, ordered by side and key.
@@ -137,14 +137,14 @@ pub(super) fn groups<'a>(
     by: GroupBy,
     processes: &Processes<'_>,
 ) -> Vec<Group<'a>> {
-    let mut groups: BTreeMap<(Side, Key), Vec<&'a ThreadAccount>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Side, Key), Vec<(ThreadId, &'a ThreadAccount)>> = BTreeMap::new();
     for (thread, account) in profile.threads.iter().filter(|(_, account)| account.took_part()) {
         let side = side(&profile.facts, &account.info);
         let key = match side {
             Side::Profiler => Key::Unknown,
             Side::Target | Side::Other => key(*thread, account, by, processes),
         };
-        groups.entry((side, key)).or_default().push(account);
+        groups.entry((side, key)).or_default().push((*thread, account));
     }
     groups.into_iter().map(|((side, key), threads)| Group { side, key, threads }).collect()
 }
@@ -205,7 +205,10 @@ impl Group<'_> {
 
     /// The group's thread as its last program.
     fn newest(&self) -> Option<&ThreadInfo> {
-        self.threads.iter().map(|account| &account.info).max_by_key(|info| (info.exec, info.start))
+        self.threads
+            .iter()
+            .map(|(_, account)| &account.info)
+            .max_by_key(|info| (info.exec, info.start))
     }
 
     /// The process the group is, or is a part of.
@@ -219,7 +222,7 @@ impl Group<'_> {
     /// What the group comes to.
     pub(super) fn sum(&self) -> Sum {
         let mut sum = Sum::default();
-        for account in &self.threads {
+        for (_, account) in &self.threads {
             sum.add(account);
         }
         sum

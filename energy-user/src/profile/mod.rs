@@ -17,6 +17,7 @@ mod functions;
 mod group;
 mod merged_tree;
 mod name;
+mod part;
 mod process;
 mod row;
 mod sort;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::uncertainty::StandardError;
-use crate::model::{DomainId, Ledger};
+use crate::model::{DomainId, Ledger, ThreadId};
 use crate::units::{Microjoules, Nanoseconds, Share};
 
 /// One row.
@@ -19,6 +19,8 @@ pub struct Row {
     pub tid: Option<u32>,
     /// The user, where it is one.
     pub uid: Option<u32>,
+    /// The threads it stands for; none for idle, unattributed energy and domains.
+    pub threads: Vec<ThreadId>,
     /// How deep it is in the tree of processes; a child follows its parent.
     pub depth: usize,
     /// Its energy, over the domains of the total.
@@ -61,6 +63,8 @@ pub enum RowKind {
     Idle,
     /// What could not be charged to anyone.
     Unattributed,
+    /// A stretch of time.
+    Time,
     /// A domain that is in the total.
     Domain,
     /// A domain that another domain contains.
@@ -81,6 +85,7 @@ impl RowKind {
             Self::NotChosen => "not_chosen",
             Self::Idle => "idle",
             Self::Unattributed => "unattributed",
+            Self::Time => "time",
             Self::Domain => "domain",
             Self::ContainedDomain => "contained_domain",
         }
@@ -95,7 +100,12 @@ impl RowKind {
     pub const fn is_remainder(self) -> bool {
         !matches!(
             self,
-            Self::Target | Self::Other | Self::Code | Self::Domain | Self::ContainedDomain
+            Self::Target
+                | Self::Other
+                | Self::Code
+                | Self::Time
+                | Self::Domain
+                | Self::ContainedDomain
         )
     }
 }

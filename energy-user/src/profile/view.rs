@@ -7,7 +7,7 @@ use super::row::{Row, RowKind};
 use super::sort::SortBy;
 use super::tree;
 use super::uncertainty::StandardError;
-use crate::model::{DomainId, Ledger};
+use crate::model::{DomainId, Ledger, ThreadId};
 use crate::units::Microjoules;
 
 /// Gives a user's name by number, where there is one.
@@ -148,6 +148,7 @@ impl RowMaker<'_> {
             pid: group.process().map(|process| process.tgid),
             tid,
             uid,
+            threads: threads_of(std::slice::from_ref(group)),
             depth: 0,
             energy: sum.energy(self.profile),
             error: Some(sum.error(self.profile)),
@@ -165,6 +166,7 @@ impl RowMaker<'_> {
             pid: None,
             tid: None,
             uid: None,
+            threads: threads_of(groups),
             depth: 0,
             energy: sum.energy(self.profile),
             error: Some(sum.error(self.profile)),
@@ -174,10 +176,15 @@ impl RowMaker<'_> {
     }
 }
 
+/// The threads of several groups.
+fn threads_of(groups: &[Group<'_>]) -> Vec<ThreadId> {
+    groups.iter().flat_map(|group| &group.threads).map(|(thread, _)| *thread).collect()
+}
+
 /// What several groups come to.
 fn sum_of(groups: &[Group<'_>]) -> Sum {
     let mut sum = Sum::default();
-    for account in groups.iter().flat_map(|group| &group.threads) {
+    for (_, account) in groups.iter().flat_map(|group| &group.threads) {
         sum.add(account);
     }
     sum
@@ -195,6 +202,7 @@ fn ledger_row(profile: &Profile, kind: RowKind) -> Row {
         pid: None,
         tid: None,
         uid: None,
+        threads: Vec::new(),
         depth: 0,
         energy: part(&profile.total()),
         error: None,
@@ -211,6 +219,7 @@ fn domain_rows(profile: &Profile) -> Vec<Row> {
         pid: None,
         tid: None,
         uid: None,
+        threads: Vec::new(),
         depth: 0,
         energy: account.ledger.measured,
         error: Some(account.error()),

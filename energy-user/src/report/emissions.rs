@@ -1,12 +1,17 @@
 //! What a report on emissions is made of: the footprint of all that was recorded, and its division
 //! among the rows of a view, in whole nanograms and nanolitres, so that the parts add up to the whole.
 
+use super::over_time::{OverTime, TimeRow};
 use crate::attribution::split;
+use crate::emissions::series::Step;
 use crate::emissions::{Footprint, Site};
 use crate::profile::{
     CodeUnit, CodeView, CodeViewRow, GroupBy, Profile, Row, RowKind, StandardError, View,
 };
-use crate::units::{GramsCo2e, KilowattHours, Litres, Microjoules, NanogramsCo2e, Nanolitres};
+use crate::units::{
+    CarbonIntensity, GramsCo2e, KilowattHours, Litres, Microjoules, NanogramsCo2e, Nanolitres,
+    WallTime,
+};
 
 /// Rows of a report, whatever they stand for.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +20,8 @@ pub enum EmittingRows<'a> {
     Threads(&'a View, GroupBy),
     /// Functions or lines.
     Code(&'a CodeView, CodeUnit),
+    /// Stretches of time, in order.
+    Time(&'a [TimeRow]),
 }
 
 impl EmittingRows<'_> {
@@ -23,6 +30,7 @@ impl EmittingRows<'_> {
         match self {
             Self::Threads(_, by) => by.name(),
             Self::Code(_, unit) => unit.name(),
+            Self::Time(_) => "time",
         }
     }
 }
@@ -34,8 +42,10 @@ pub struct EmissionsSubject<'a> {
     pub profile: &'a Profile,
     /// Who is told apart.
     pub rows: EmittingRows<'a>,
-    /// Where it ran.
+    /// Where it ran. Over time, its grid's intensity is the mean.
     pub site: &'a Site,
+    /// What the grid emitted when, where that is known.
+    pub over_time: Option<&'a OverTime<'a>>,
 }
 
 /// One row.
@@ -51,6 +61,10 @@ pub(super) struct EmittingRow<'a> {
     pub(super) error: Option<StandardError>,
     pub(super) emissions: Option<NanogramsCo2e>,
     pub(super) water: Divided,
+    /// The mean over what it used; `None` where the place is not known.
+    pub(super) intensity: Option<CarbonIntensity>,
+    /// Of a stretch of time, from when to when it is.
+    pub(super) time: Option<(WallTime, WallTime)>,
 }
 
 /// Water of the whole or of a row.
@@ -88,36 +102,58 @@ impl<'a> Emitted<'a> {
             .map(|row| row.energy.filter(|_| row.kind.counts()).unwrap_or_default().get())
             .collect();
         let parts = |whole: Option<u64>| split(whole?, &energies);
+        let counts: Vec<bool> =
+            rows.iter().map(|row| row.energy.is_some() && row.kind.counts()).collect();
+        let over_time = |whole: Option<u64>, factor: fn(&Step) -> Option<f64>| {
+            let told =
+                subject.over_time.filter(|it| it.steps().into_iter().all(|s| factor(s).is_some()));
+            let Some(told) = told else { return parts(whole) };
+            Some(told.split(whole?, |step| factor(step).unwrap_or_default(), &counts))
+        };
         let emissions = footprint.emissions.map(GramsCo2e::to_nanograms);
         let water = Divided {
             on_site: footprint.water.on_site.map(Litres::to_nanolitres),
             off_site: footprint.water.off_site.map(Litres::to_nanolitres),
         };
         let divided = [
-            parts(emissions.map(NanogramsCo2e::get)),
+            over_time(emissions.map(NanogramsCo2e::get), |step| Some(step.intensity.get())),
             parts(water.on_site.map(Nanolitres::get)),
-            parts(water.off_site.map(Nanolitres::get)),
+            over_time(water.off_site.map(Nanolitres::get), |step| Some(step.water?.get())),
         ];
+        let of_the_site = subject.site.grid.as_ref().map(|grid| grid.intensity.value);
         for (index, row) in rows.iter_mut().enumerate() {
             let part = |parts: &Option<Vec<u64>>| parts.as_ref().map(|parts| parts[index]);
-            let known = row.energy.is_some() && row.kind.counts();
+            let known = counts[index];
             let [emissions, on_site, off_site] = divided.each_ref().map(part);
             row.emissions = emissions.filter(|_| known).map(NanogramsCo2e::new);
             row.water = Divided {
                 on_site: on_site.filter(|_| known).map(Nanolitres::new),
                 off_site: off_site.filter(|_| known).map(Nanolitres::new),
             };
+            let mean = subject.over_time.and_then(|over_time| over_time.mean_of_row(index));
+            row.intensity = mean.map(|mean| mean.intensity).or(of_the_site);
         }
         let error = subject.profile.total_error();
         Self { footprint, error, rows }
     }
 }
 
-/// Half the width of the 95 % interval of what a row emits, as far as its energy's error goes. How
-/// far the site's factors are off is beside it: it is the same for every row.
-pub(super) fn error_95(error: StandardError, site: &Site) -> Option<GramsCo2e> {
-    let kilowatt_hours = KilowattHours::from(error.half_width_95());
-    Some(kilowatt_hours * site.pue() * site.grid.as_ref()?.intensity.value)
+/// Half the width of the 95 % interval of what is emitted at a site and an intensity, as far as the
+/// energy's error goes. How far the factors are off is beside it: it is the same for every row.
+pub(super) fn error_95(
+    error: StandardError,
+    site: &Site,
+    intensity: Option<CarbonIntensity>,
+) -> Option<GramsCo2e> {
+    Some(KilowattHours::from(error.half_width_95()) * site.pue() * intensity?)
+}
+
+impl Emitted<'_> {
+    /// The same of the whole.
+    pub(super) fn error_95(&self, site: &Site) -> Option<GramsCo2e> {
+        let intensity = site.grid.as_ref().map(|grid| grid.intensity.value);
+        error_95(self.error, site, intensity)
+    }
 }
 
 fn rows<'a>(subject: &EmissionsSubject<'a>) -> Vec<EmittingRow<'a>> {
@@ -128,6 +164,7 @@ fn rows<'a>(subject: &EmissionsSubject<'a>) -> Vec<EmittingRow<'a>> {
         EmittingRows::Code(view, _) => {
             view.rows.iter().map(|row| of_code(row, subject.profile)).collect()
         }
+        EmittingRows::Time(rows) => rows.iter().map(of_time).collect(),
     }
 }
 
@@ -142,6 +179,8 @@ fn of_threads<'a>(row: &'a Row, profile: &Profile) -> EmittingRow<'a> {
         error: row.error,
         emissions: None,
         water: Divided::default(),
+        intensity: None,
+        time: None,
     }
 }
 
@@ -156,5 +195,23 @@ fn of_code<'a>(row: &'a CodeViewRow, profile: &Profile) -> EmittingRow<'a> {
         error: row.own_error,
         emissions: None,
         water: Divided::default(),
+        intensity: None,
+        time: None,
+    }
+}
+
+fn of_time(row: &TimeRow) -> EmittingRow<'_> {
+    EmittingRow {
+        kind: RowKind::Time,
+        name: &row.name,
+        pid: None,
+        tid: None,
+        depth: 0,
+        energy: row.energy,
+        error: Some(row.error),
+        emissions: None,
+        water: Divided::default(),
+        intensity: None,
+        time: Some((row.from, row.to)),
     }
 }

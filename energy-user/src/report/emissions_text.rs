@@ -2,9 +2,11 @@
 //! it was.
 
 use super::emissions::{EmissionsSubject, Emitted, EmittingRow, EmittingRows, error_95};
+use super::over_time::OverTime;
 use super::table::{self, Align, printable};
 use super::text::{Paint, UNKNOWN, energy_heading};
 use super::{ReportOptions, scale, summary};
+use crate::emissions::series::{Step, StepKind, in_hours};
 use crate::emissions::{Labelled, in_words};
 use crate::profile::GroupBy;
 use crate::units::{NanogramsCo2e, Nanolitres, Share};
@@ -21,11 +23,18 @@ pub fn emissions_text(subject: &EmissionsSubject<'_>, options: &ReportOptions) -
     for line in summary::brief(subject.profile, options.width) {
         paint.put(line, &mut out);
     }
-    let error = error_95(emitted.error, subject.site);
+    let error = emitted.error_95(subject.site);
     let sentences = in_words(subject.site, &emitted.footprint, error, options.equivalents);
     for Labelled { label, text, warning } in sentences {
         for line in summary::paragraph(label, &text, warning, options.width) {
             paint.put(line, &mut out);
+        }
+    }
+    if let Some(over_time) = subject.over_time {
+        for (label, text, warning) in series_in_words(over_time) {
+            for line in summary::paragraph(label, &text, warning, options.width) {
+                paint.put(line, &mut out);
+            }
         }
     }
     out.push('\n');
@@ -38,6 +47,27 @@ pub fn emissions_text(subject: &EmissionsSubject<'_>, options: &ReportOptions) -
         out.push('\n');
     }
     out
+}
+
+/// What the grid emitted when, and how that is known.
+fn series_in_words(over_time: &OverTime<'_>) -> Vec<(&'static str, String, bool)> {
+    let steps = over_time.steps();
+    let grams = || steps.iter().map(|step| step.intensity.get());
+    let (least, most) = (grams().fold(f64::INFINITY, f64::min), grams().fold(0.0, f64::max));
+    let series = over_time.series;
+    let zone =
+        series.origin.zone.as_ref().map_or_else(String::new, |zone| format!(" of the zone {zone}"));
+    let range = if least < most { format!("{least} … {most}") } else { most.to_string() };
+    let text = format!(
+        "{range} gCO2e/kWh{zone} in {} of usually {} ({})",
+        if steps.len() == 1 { "1 step".to_owned() } else { format!("{} steps", steps.len()) },
+        in_hours(series.usual_step()),
+        series.origin.source
+    );
+    let filled = |step: &&&Step| step.kind == StepKind::Filled;
+    let is_filled = steps.iter().find(filled).is_some();
+    let remarks = series.remarks(&steps).into_iter().map(|remark| ("", remark, is_filled));
+    std::iter::once(("over time", text, false)).chain(remarks).collect()
 }
 
 fn table_lines(
@@ -62,6 +92,10 @@ fn table_lines(
             columns.extend([("PID", Align::Right), ("TID", Align::Right)]);
             "thread"
         }
+        EmittingRows::Time(_) => {
+            columns.push(("gCO2e/kWh", Align::Right));
+            "from"
+        }
         rows => rows.by(),
     };
     columns.push((name, Align::Left));
@@ -75,7 +109,8 @@ fn cells(subject: &EmissionsSubject<'_>, row: &EmittingRow<'_>) -> Vec<String> {
     let known = row.energy.is_some();
     let all = subject.profile.total().measured.get();
     let share = row.energy.and_then(|energy| Share::of(energy.get(), all));
-    let error = row.error.filter(|_| known).and_then(|error| error_95(error, subject.site));
+    let error = row.error.filter(|_| known);
+    let error = error.and_then(|error| error_95(error, subject.site, row.intensity));
     let mut cells = vec![
         row.emissions.map(NanogramsCo2e::grams).map_or_else(unknown, scale::emissions),
         error.map_or_else(String::new, |error| format!("±{}", scale::emissions(error))),
@@ -87,6 +122,10 @@ fn cells(subject: &EmissionsSubject<'_>, row: &EmittingRow<'_>) -> Vec<String> {
         EmittingRows::Threads(_, GroupBy::Process) => cells.push(number(row.pid)),
         EmittingRows::Threads(_, GroupBy::Thread) => {
             cells.extend([number(row.pid), number(row.tid)]);
+        }
+        EmittingRows::Time(_) => {
+            let grams = row.intensity.map(|intensity| format!("{:.1}", intensity.get()));
+            cells.push(grams.unwrap_or_else(unknown));
         }
         _ => {}
     }

@@ -7,10 +7,12 @@
 mod callers;
 mod code_json;
 mod code_text;
+mod elsewhere;
 mod emissions;
 mod emissions_json;
 mod emissions_text;
 mod json;
+mod over_time;
 mod scale;
 mod summary;
 mod table;
@@ -19,10 +21,12 @@ mod text;
 pub use callers::missing_callers;
 pub use code_json::{code_json, function_json};
 pub use code_text::{code_text, function_text};
+pub use elsewhere::{Alternatives, Elsewhere, elsewhere_json, elsewhere_text};
 pub use emissions::{EmissionsSubject, EmittingRows};
 pub use emissions_json::emissions_json;
 pub use emissions_text::emissions_text;
 pub use json::{SCHEMA_VERSION, json};
+pub use over_time::{OverTime, Part, PartKey, TimeGrid, TimeRow, time_rows};
 pub use scale::{
     bytes, count, duration, electricity, emissions, energy, error_95, exact_joules, percent, power,
     rfc3339, seconds, utc, water,

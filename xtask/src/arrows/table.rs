@@ -26,7 +26,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("object", &["symbols"]),
     ("nvml_wrapper", &["sources/nvml.rs", "sources/nvml"]),
     ("inferno", &["export"]),
-    ("ureq", &["symbols/debuginfod.rs"]),
+    ("ureq", &["symbols/debuginfod.rs", "emissions/electricity_maps/client.rs"]),
     ("clap", &["bin/energy-prof/cli.rs", "bin/energy-prof/cli"]),
     ("clap_complete", &["bin/energy-prof/cli.rs", "bin/energy-prof/commands/completions.rs"]),
     ("clap_mangen", &["bin/energy-prof/cli.rs", "bin/energy-prof/commands/man.rs"]),

@@ -22,15 +22,17 @@ mod emissions;
 mod estimate;
 mod exports;
 mod import;
+mod series;
 mod simulate;
 mod sources;
 mod symbolize;
 
 pub(crate) use calibrate::CalibrateArguments;
-pub(crate) use emissions::{EmissionsArguments, PlaceArguments};
+pub(crate) use emissions::{EmissionsArguments, EmissionsBy, PlaceArguments};
 pub(crate) use estimate::{Counted, EstimateArguments};
 pub(crate) use exports::{DiffArguments, ExportArguments, FlamegraphArguments, PartArguments};
 pub(crate) use import::ImportArguments;
+pub(crate) use series::SeriesArguments;
 pub(crate) use simulate::SimulateArguments;
 pub(crate) use sources::DoctorArguments;
 pub(crate) use symbolize::SymbolizeArguments;
@@ -376,7 +378,11 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
         Command::Report(ReportArguments {
             by: ReportBy::Threads(_), function: None, threads, ..
         })
-        | Command::Emissions(EmissionsArguments { by: ReportBy::Threads(_), threads, .. })
+        | Command::Emissions(EmissionsArguments {
+            by: EmissionsBy::Rows(ReportBy::Threads(_)) | EmissionsBy::Time,
+            threads,
+            ..
+        })
             if threads.is_given() => Err(Arguments::command().error(
             clap::error::ErrorKind::MissingRequiredArgument,
             "--pid, --tid and --comm choose whose functions are shown: add --by function, --by line \

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use energy_prof::analyze::AnalyzeError;
 use energy_prof::calibrate::CalibrateError;
 use energy_prof::emissions::UnknownPlace;
+use energy_prof::emissions::electricity_maps::ElectricityMapsError;
+use energy_prof::emissions::series::SeriesError;
 use energy_prof::estimate::UnknownHardware;
 use energy_prof::export::ExportError;
 use energy_prof::import::ImportError;
@@ -25,12 +27,18 @@ Exit codes:
   4    this kernel cannot do what is needed
   5    no such process
   6    no energy source
-  7    the trace, the log to import or the calibration cannot be read
-  8    the trace or the calibration cannot be written
+  7    the trace, the log to import, the series or the calibration cannot be read
+  8    the trace, the calibration or what is kept for the next time cannot be written
   9    --strict, and something was lost
   10   calibrate: the machine is not idle
+  11   --electricity-maps: the service gives no answer that can be used
   126  the command cannot be executed
   127  the command was not found";
+
+/// Wrong usage that only the command can see.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(pub(crate) String);
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +56,7 @@ impl Status {
     const WRITE: Self = Self(8);
     pub(crate) const LOSS: Self = Self(9);
     const NOT_IDLE: Self = Self(10);
+    const NO_ANSWER: Self = Self(11);
     const NOT_EXECUTABLE: Self = Self(126);
     const NOT_FOUND: Self = Self(127);
 
@@ -101,7 +110,23 @@ impl Status {
                 _ => Self::READ,
             });
         }
+        if let Some(error) = cause.downcast_ref::<SeriesError>() {
+            return Some(match error {
+                SeriesError::Uncovered { .. } | SeriesError::TooShort { .. } => Self::USAGE,
+                _ => Self::READ,
+            });
+        }
+        if let Some(error) = cause.downcast_ref::<ElectricityMapsError>() {
+            return Some(match error {
+                ElectricityMapsError::Address(_)
+                | ElectricityMapsError::Zone(_)
+                | ElectricityMapsError::NoToken { .. } => Self::USAGE,
+                ElectricityMapsError::Cache { .. } => Self::WRITE,
+                _ => Self::NO_ANSWER,
+            });
+        }
         let meant_otherwise = cause.is::<FindFunctionError>()
+            || cause.is::<UsageError>()
             || cause.is::<UnknownPlace>()
             || cause.is::<UnknownHardware>();
         meant_otherwise.then_some(Self::USAGE)

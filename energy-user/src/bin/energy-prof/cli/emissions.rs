@@ -7,7 +7,7 @@ use energy_prof::emissions::{GenerationMix, Place, SiteOptions};
 use energy_prof::profile::SortBy;
 use energy_prof::units::{CarbonIntensity, Nanoseconds, Pue, WaterIntensity};
 
-use super::{DivideArguments, ReportBy, ThreadArguments, one_of, report_by, time};
+use super::{DivideArguments, ReportBy, SeriesArguments, ThreadArguments, one_of, report_by, time};
 
 /// Where a machine stands, and what is known of that place.
 #[derive(Debug, Args)]
@@ -57,15 +57,24 @@ impl PlaceArguments {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct EmissionsArguments {
     /// The trace
     #[arg(default_value = "energy.trace")]
     pub(crate) trace: PathBuf,
     #[command(flatten)]
     pub(crate) place: PlaceArguments,
-    /// What a row stands for, as in report: process, thread, container, function …
-    #[arg(long, default_value = "process", value_parser = report_by)]
-    pub(crate) by: ReportBy,
+    #[command(flatten)]
+    pub(crate) series: SeriesArguments,
+    /// What a row stands for, as in report: process, thread, container, function …; or time
+    #[arg(long, default_value = "process", value_parser = emissions_by)]
+    pub(crate) by: EmissionsBy,
+    /// Show what the same energy would have emitted in other zones or regions of clouds, the least first
+    #[arg(long, value_name = "PLACE,…", value_delimiter = ',', conflicts_with_all = ["by", "when"])]
+    pub(crate) what_if: Vec<String>,
+    /// Show what the same recording would have emitted at other hours of the series, the least first
+    #[arg(long, conflicts_with = "by")]
+    pub(crate) when: bool,
     /// Order of the rows, as in report
     #[arg(long, default_value = "joules", value_parser = one_of::<SortBy>)]
     pub(crate) sort: SortBy,
@@ -91,6 +100,20 @@ pub(crate) struct EmissionsArguments {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) divide: DivideArguments,
+}
+
+/// What a row of a report on emissions stands for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum EmissionsBy {
+    Rows(ReportBy),
+    Time,
+}
+
+fn emissions_by(text: &str) -> Result<EmissionsBy, String> {
+    if text == "time" {
+        return Ok(EmissionsBy::Time);
+    }
+    report_by(text).map(EmissionsBy::Rows).map_err(|why| format!("{why}, time"))
 }
 
 fn intensity(text: &str) -> Result<CarbonIntensity, String> {

@@ -6,7 +6,10 @@ use clap::Args;
 use energy_prof::export::{Format, Unit};
 use energy_prof::units::Nanoseconds;
 
-use super::{DivideArguments, PlaceArguments, ReportBy, ThreadArguments, one_of, report_by, time};
+use super::{
+    DivideArguments, PlaceArguments, ReportBy, SeriesArguments, ThreadArguments, one_of, report_by,
+    time,
+};
 
 /// Which part of a trace, and whose stacks.
 #[derive(Debug, Args)]
@@ -49,6 +52,8 @@ pub(crate) struct FlamegraphArguments {
     #[command(flatten)]
     pub(crate) place: PlaceArguments,
     #[command(flatten)]
+    pub(crate) series: SeriesArguments,
+    #[command(flatten)]
     pub(crate) part: PartArguments,
 }
 
@@ -67,6 +72,8 @@ pub(crate) struct ExportArguments {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) place: PlaceArguments,
+    #[command(flatten)]
+    pub(crate) series: SeriesArguments,
     #[command(flatten)]
     pub(crate) part: PartArguments,
 }

@@ -2,71 +2,203 @@
 
 use std::io::stdout;
 
-use energy_prof::analyze::{AnalyzeOptions, CallTreeOptions, profile_and_call_tree};
+use energy_prof::analyze::{
+    AnalyzeOptions, CallTreeOptions, analyze, analyze_in_parts, call_trees_in_parts,
+    profile_and_call_tree,
+};
+use energy_prof::emissions::series::IntensitySeries;
 use energy_prof::emissions::{Footprint, Site, SiteOptions};
-use energy_prof::profile::{CodeViewOptions, GroupBy, Profile, Scope, ThreadFilter, ViewOptions};
+use energy_prof::model::Window;
+use energy_prof::profile::{
+    CodeUnit, CodeViewOptions, GroupBy, Profile, Scope, ThreadFilter, ViewOptions,
+};
 use energy_prof::report::{
-    EmissionsSubject, EmittingRows, ReportOptions, emissions_json, emissions_text,
+    EmissionsSubject, EmittingRows, OverTime, PartKey, ReportOptions, TimeGrid, emissions_json,
+    emissions_text, time_rows,
 };
 use energy_prof::trace::TraceReader;
-use energy_prof::units::scale;
+use energy_prof::units::{Microjoules, scale};
 
-use super::report::{profile_of, unwrap_trace_error};
-use crate::cli::{Color, EmissionsArguments, PlaceArguments, ReportBy};
-use crate::exit::Status;
+use super::elsewhere;
+use super::intensities::{over_time, series_of, site_with, span};
+use super::report::unwrap_trace_error;
+use crate::cli::{Color, EmissionsArguments, EmissionsBy, ReportBy};
+use crate::exit::{Status, UsageError};
 use crate::terminal;
 
 pub(crate) fn run(arguments: &EmissionsArguments, color: Color) -> anyhow::Result<Status> {
-    let choices = AnalyzeOptions {
-        model: arguments.divide.model,
-        idle: arguments.divide.idle,
-        given: arguments.divide.given(),
-        from: arguments.from,
-        to: arguments.to,
-    };
-    let top = (arguments.top > 0).then_some(arguments.top);
-    let mut options = ReportOptions {
-        by: GroupBy::default(),
-        sort: arguments.sort,
-        top,
-        all: arguments.all,
-        equivalents: arguments.equivalents,
-        color: terminal::colours(color, &stdout()),
-        width: terminal::width(),
-    };
-    let print = |subject: &EmissionsSubject<'_>, options: &ReportOptions| {
-        let render = if arguments.json { emissions_json } else { emissions_text };
-        terminal::print(&render(subject, options))
-    };
+    let recorded = Recorded::open(arguments, color)?;
+    if arguments.when {
+        return elsewhere::when(&recorded);
+    }
+    recorded.check_series()?;
+    if !arguments.what_if.is_empty() {
+        return elsewhere::what_if(&recorded);
+    }
     match arguments.by {
-        ReportBy::Threads(by) => {
-            options.by = by;
-            let profile = profile_of(&arguments.trace, &choices)?;
-            let site = site_of(&profile, &arguments.place)?;
-            let view = ViewOptions { by, sort: arguments.sort, top, all: arguments.all };
-            let view = profile.view(&view, &terminal::user_name);
-            let rows = EmittingRows::Threads(&view, by);
-            print(&EmissionsSubject { profile: &profile, rows, site: &site }, &options)?;
-        }
-        ReportBy::Code(unit) => {
-            let filter = ThreadFilter {
-                pids: arguments.threads.pid.clone(),
-                tids: arguments.threads.tid.clone(),
-                comms: arguments.threads.comm.clone(),
-                scope: if arguments.all { Scope::All } else { Scope::Targets },
-            };
-            let of = CallTreeOptions { filter, ..CallTreeOptions::default() };
-            let trace = TraceReader::open(&arguments.trace)?;
-            let (profile, tree) =
-                profile_and_call_tree(&trace, &choices, &of).map_err(unwrap_trace_error)?;
-            let site = site_of(&profile, &arguments.place)?;
-            let view = CodeViewOptions { unit, sort: arguments.sort, top };
-            let view = profile.code_view(&tree, &of.filter, view);
-            let rows = EmittingRows::Code(&view, unit);
-            print(&EmissionsSubject { profile: &profile, rows, site: &site }, &options)?;
-        }
+        EmissionsBy::Rows(ReportBy::Threads(by)) => by_threads(&recorded, by)?,
+        EmissionsBy::Rows(ReportBy::Code(unit)) => by_code(&recorded, unit)?,
+        EmissionsBy::Time => by_time(&recorded)?,
     }
     Ok(Status::SUCCESS)
+}
+
+/// A trace, and how its report is asked for.
+pub(super) struct Recorded<'a> {
+    pub(super) arguments: &'a EmissionsArguments,
+    pub(super) trace: TraceReader,
+    pub(super) choices: AnalyzeOptions,
+    pub(super) options: ReportOptions,
+    /// What the grid emitted when, where that was asked for.
+    pub(super) series: Option<IntensitySeries>,
+}
+
+impl<'a> Recorded<'a> {
+    fn open(arguments: &'a EmissionsArguments, color: Color) -> anyhow::Result<Self> {
+        let trace = TraceReader::open(&arguments.trace)?;
+        let choices = AnalyzeOptions {
+            model: arguments.divide.model,
+            idle: arguments.divide.idle,
+            given: arguments.divide.given(),
+            from: arguments.from,
+            to: arguments.to,
+        };
+        let options = ReportOptions {
+            by: GroupBy::default(),
+            sort: arguments.sort,
+            top: (arguments.top > 0).then_some(arguments.top),
+            all: arguments.all,
+            equivalents: arguments.equivalents,
+            color: terminal::colours(color, &stdout()),
+            width: terminal::width(),
+        };
+        if arguments.when && arguments.series.series.is_none() && !arguments.series.electricity_maps
+        {
+            let why = "--when needs what the grid emits at other hours: give --series FILE.csv or \
+                       --electricity-maps";
+            return Err(UsageError(why.to_owned()).into());
+        }
+        let here =
+            arguments.place.options().or(&energy_prof::analyze::Recording::facts(&trace).site);
+        let span = span(&trace, &choices)?;
+        let span = span.map(|span| if arguments.when { elsewhere::a_day_more(span) } else { span });
+        let series = match span {
+            Some(span) => series_of(&arguments.series, &here, span)?,
+            None => None,
+        };
+        Ok(Self { arguments, trace, choices, options, series })
+    }
+
+    /// Refuses a recording outside the series.
+    fn check_series(&self) -> anyhow::Result<()> {
+        if let (Some(series), Some((first, last))) =
+            (&self.series, span(&self.trace, &self.choices)?)
+        {
+            series.check_covers(first, last)?;
+        }
+        Ok(())
+    }
+
+    /// Which step of the series a window is in.
+    fn key(&self, window: &Window) -> PartKey {
+        let series = self.series.as_ref();
+        PartKey { row: None, step: series.and_then(|series| series.place_of(window.start_utc)) }
+    }
+
+    /// The recording, and its parts by `key`.
+    fn in_parts(
+        &self,
+        key: impl Fn(&Window) -> PartKey,
+    ) -> anyhow::Result<(Profile, Vec<(PartKey, Profile)>)> {
+        let (profile, parts) =
+            analyze_in_parts(&self.trace, &self.choices, &key).map_err(unwrap_trace_error)?;
+        Ok((profile, parts.into_iter().collect()))
+    }
+
+    /// The recording, and its parts by the steps of the series; no parts without one.
+    pub(super) fn by_steps(&self) -> anyhow::Result<(Profile, Vec<(PartKey, Profile)>)> {
+        if self.series.is_some() {
+            return self.in_parts(|window| self.key(window));
+        }
+        let profile = analyze(&self.trace, &self.choices).map_err(unwrap_trace_error)?;
+        Ok((profile, Vec::new()))
+    }
+
+    /// The parts over the series, where there is one.
+    pub(super) fn over_time(
+        &self,
+        parts: &[(PartKey, Profile)],
+        rows: impl Fn(usize) -> Vec<Microjoules>,
+    ) -> Option<OverTime<'_>> {
+        self.series.as_ref().map(|series| over_time(series, parts, rows))
+    }
+
+    fn print(
+        &self,
+        profile: &Profile,
+        rows: EmittingRows<'_>,
+        over_time: Option<&OverTime<'_>>,
+        options: &ReportOptions,
+    ) -> anyhow::Result<()> {
+        let site = site_with(profile, &self.arguments.place, over_time)?;
+        let render = if self.arguments.json { emissions_json } else { emissions_text };
+        let subject = EmissionsSubject { profile, rows, site: &site, over_time };
+        terminal::print(&render(&subject, options))
+    }
+}
+
+fn by_threads(recorded: &Recorded<'_>, by: GroupBy) -> anyhow::Result<()> {
+    let (profile, parts) = recorded.by_steps()?;
+    let options = ReportOptions { by, ..recorded.options };
+    let ReportOptions { sort, top, all, .. } = options;
+    let view = profile.view(&ViewOptions { by, sort, top, all }, &terminal::user_name);
+    let over_time = recorded.over_time(&parts, |part| view.energies_of(&parts[part].1));
+    recorded.print(&profile, EmittingRows::Threads(&view, by), over_time.as_ref(), &options)
+}
+
+fn by_code(recorded: &Recorded<'_>, unit: CodeUnit) -> anyhow::Result<()> {
+    let threads = &recorded.arguments.threads;
+    let filter = ThreadFilter {
+        pids: threads.pid.clone(),
+        tids: threads.tid.clone(),
+        comms: threads.comm.clone(),
+        scope: if recorded.options.all { Scope::All } else { Scope::Targets },
+    };
+    let of = CallTreeOptions { filter, ..CallTreeOptions::default() };
+    let Recorded { trace, choices, options, .. } = recorded;
+    let ((profile, tree), parts) = if recorded.series.is_some() {
+        call_trees_in_parts(trace, choices, &of, &|window| recorded.key(window))
+            .map_err(unwrap_trace_error)?
+    } else {
+        let whole = profile_and_call_tree(trace, choices, &of).map_err(unwrap_trace_error)?;
+        (whole, std::collections::BTreeMap::new())
+    };
+    let all = CodeViewOptions { unit, sort: options.sort, top: None };
+    let view = profile.code_view(&tree, &of.filter, CodeViewOptions { top: options.top, ..all });
+    let (views, parts): (Vec<_>, Vec<_>) = parts
+        .into_iter()
+        .map(|(key, (part, tree))| (part.code_view(&tree, &of.filter, all), (key, part)))
+        .unzip();
+    let over_time = recorded.over_time(&parts, |part| view.energies_of(&views[part]));
+    recorded.print(&profile, EmittingRows::Code(&view, unit), over_time.as_ref(), options)
+}
+
+fn by_time(recorded: &Recorded<'_>) -> anyhow::Result<()> {
+    let (first, last) = span(&recorded.trace, &recorded.choices)?.unwrap_or_default();
+    let lengths = recorded.trace.windows()?.into_iter().map(|window| window.length());
+    let grid = TimeGrid::of(first, last, lengths.max().unwrap_or_default());
+    let key = |window: &Window| PartKey {
+        row: Some(grid.row_of(window.start_utc)),
+        ..recorded.key(window)
+    };
+    let (profile, parts) = recorded.in_parts(key)?;
+    let (rows, places) = time_rows(&profile, &parts, grid);
+    let over_time = recorded.over_time(&parts, |part| {
+        let mut energies = vec![Microjoules::ZERO; rows.len()];
+        energies[places[part]] = parts[part].1.total().measured;
+        energies
+    });
+    recorded.print(&profile, EmittingRows::Time(&rows), over_time.as_ref(), &recorded.options)
 }
 
 /// What a recording emitted at its own site, for its summary.
@@ -81,11 +213,7 @@ pub(super) fn in_one_line(profile: &Profile) -> anyhow::Result<String> {
 }
 
 /// The site, with the factors of the year of the recording, or where that is not known the newest.
-pub(super) fn site_of(profile: &Profile, place: &PlaceArguments) -> anyhow::Result<Site> {
-    site_at(profile, &place.options().or(&profile.facts.site))
-}
-
-fn site_at(profile: &Profile, options: &SiteOptions) -> anyhow::Result<Site> {
+pub(super) fn site_at(profile: &Profile, options: &SiteOptions) -> anyhow::Result<Site> {
     let year = scale::year(profile.span.start_utc).unwrap_or(u16::MAX);
     Ok(Site::of(options, year)?)
 }

@@ -7,8 +7,8 @@ use anyhow::{Context, anyhow};
 use energy_prof::export::{Exporter, Format, HuggingFace};
 
 use super::document;
-use super::emissions::site_of;
-use super::profiled::{Profiled, StacksAre};
+use super::intensities::site_by_mean;
+use super::profiled::{Profiled, StacksAre, choices};
 use crate::cli::ExportArguments;
 use crate::exit::Status;
 use crate::terminal;
@@ -30,7 +30,13 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<Status> {
     }
     let stacks = if format.needs_stacks() { StacksAre::Needed } else { StacksAre::Welcome };
     let profiled = Profiled::read_whole(&arguments.trace, &arguments.part, stacks)?;
-    let site = site_of(&profiled.profile, &arguments.place)?;
+    let site = site_by_mean(
+        &arguments.trace,
+        &choices(&arguments.part),
+        &profiled.profile,
+        &arguments.place,
+        &arguments.series,
+    )?;
     let exporter = exporter(format, output)?;
     document::write_to(output, |out| Ok(exporter.write(&profiled.subject(&site), out)?))?;
     if !to_stdout {

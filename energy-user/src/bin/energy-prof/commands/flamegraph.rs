@@ -4,14 +4,20 @@ use energy_prof::export::{Direction, Exporter, Flamegraph};
 use energy_prof::report::missing_callers;
 
 use super::document;
-use super::emissions::site_of;
-use super::profiled::{Profiled, StacksAre};
+use super::intensities::site_by_mean;
+use super::profiled::{Profiled, StacksAre, choices};
 use crate::cli::FlamegraphArguments;
 use crate::exit::Status;
 
 pub(crate) fn run(arguments: &FlamegraphArguments) -> anyhow::Result<Status> {
     let profiled = Profiled::read(&arguments.trace, &arguments.part, StacksAre::Needed)?;
-    let site = site_of(&profiled.profile, &arguments.place)?;
+    let site = site_by_mean(
+        &arguments.trace,
+        &choices(&arguments.part),
+        &profiled.profile,
+        &arguments.place,
+        &arguments.series,
+    )?;
     let flamegraph = Flamegraph {
         unit: arguments.unit,
         intensity: site.grid.as_ref().map(|grid| grid.intensity.value * site.pue()),

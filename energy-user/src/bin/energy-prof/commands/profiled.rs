@@ -106,7 +106,7 @@ impl Profiled {
     }
 }
 
-fn choices(part: &PartArguments) -> AnalyzeOptions {
+pub(super) fn choices(part: &PartArguments) -> AnalyzeOptions {
     AnalyzeOptions {
         model: part.divide.model,
         idle: part.divide.idle,

@@ -55,7 +55,8 @@ fn servers(arguments: &SymbolizeArguments) -> anyhow::Result<Option<Debuginfod>>
     Ok(Some(Debuginfod::new(&urls, cache)?))
 }
 
-fn cache() -> Option<PathBuf> {
+/// Where what was fetched is kept; `None` where the environment names no place.
+pub(super) fn cache() -> Option<PathBuf> {
     let named = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")))?;
     Some(cache.join("energy-prof"))
