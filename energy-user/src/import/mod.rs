@@ -5,7 +5,7 @@
 //! **It is not** a recording: such a log tells what the machine drew and not for whom, so the trace
 //! has no threads, and nothing in it is divided.
 //!
-//! A format is a [`LogFormat`]: a new one is one file here and one line in `format.rs`.
+//! A format is a `LogFormat`: a new one is one file here and one line in `format.rs`.
 //! What is taken from each: docs/import.md.
 
 mod cell;
