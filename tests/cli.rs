@@ -124,7 +124,7 @@ fn an_option_that_makes_no_sense_is_told_what_would() {
         (
             "--source",
             &["", "rapl"],
-            "possible values: auto, rapl-perf, rapl-powercap, nvml, hwmon, battery, model",
+            "possible values: auto, rapl-perf, rapl-powercap, rapl-msr, nvml, hwmon, battery, model",
         ),
     ] {
         for value in values {

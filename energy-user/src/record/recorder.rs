@@ -61,6 +61,7 @@ pub async fn record(
     let source_options = SourceOptions {
         powercap_root: options.powercap_root.clone(),
         sysfs: options.sysfs.clone(),
+        dev: options.dev.clone(),
         nvml_library: options.nvml_library.clone(),
         choice: options.source,
     };

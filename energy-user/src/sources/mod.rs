@@ -18,6 +18,7 @@ mod hwmon;
 mod hwmon_chip;
 mod hwmon_place;
 mod meter;
+mod msr_device;
 mod number_file;
 mod nvml;
 mod perf_pmu;
@@ -25,9 +26,12 @@ mod power_integral;
 mod power_model;
 mod power_table;
 mod powercap_remedy;
+mod rapl_msr;
 mod rapl_perf;
+mod rapl_place;
 mod rapl_powercap;
 mod rapl_registers;
+mod rapl_unit;
 mod rapl_zone;
 pub mod simulated_powercap;
 mod source_choice;
@@ -53,6 +57,7 @@ pub use power_model::PowerModel;
 pub use power_table::{
     CpuPower, FamilyPower, ModelConstant, TableError, cpu_powers, family_powers, model_constants,
 };
+pub use rapl_msr::{MsrCounters, RaplMsr};
 pub use rapl_perf::{PerfCounters, RaplPerf};
 pub use rapl_powercap::{PowercapZones, RaplPowercap};
 pub use source_choice::{ParseSourceError, SourceChoice};
