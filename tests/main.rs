@@ -24,6 +24,7 @@ mod report_code;
 mod report_emissions;
 mod sources;
 mod sources_battery;
+mod sources_guest;
 mod sources_hwmon;
 mod sources_machines;
 mod sources_msr;

@@ -131,3 +131,26 @@ fn a_charger_that_is_plugged_in_while_recording_is_a_gap() {
     assert!(samples.iter().all(|sample| sample.source == "battery"));
     assert!(fs::read_to_string(status).unwrap().starts_with("Discharging"));
 }
+
+/// Scaphandre's counter of a guest steps up while a command runs.
+#[test]
+fn a_guests_share_of_its_host_is_recorded_as_an_estimate() {
+    let (place, guest) = (Place::new(), tempfile::tempdir().unwrap());
+    for zone in ["intel-rapl:0", "intel-rapl:0:0"] {
+        fs::create_dir(guest.path().join(zone)).unwrap();
+    }
+    let counter = guest.path().join("intel-rapl:0/energy_uj");
+    fs::write(&counter, "1000000").unwrap();
+    let script = format!("sleep 0.5; printf 4000000 > {}; sleep 0.5", counter.display());
+    let root = guest.path().to_str().unwrap();
+    place.recorded(
+        &["--no-stacks", "--as-root", "--powercap-root", root],
+        &["--", "sh", "-c", &script],
+    );
+    let domain = DomainId::of_machine(Domain::Package);
+    let energies: Vec<_> =
+        of_domain(&place, domain).into_iter().filter_map(|sample| sample.energy).collect();
+    assert_eq!(energies.into_iter().sum::<Microjoules>(), Microjoules::new(3_000_000));
+    let report = report(&place.trace());
+    assert!(report.contains("(est.)") && report.contains("about a fifth"), "{report}");
+}

@@ -33,6 +33,7 @@ mod rapl_powercap;
 mod rapl_registers;
 mod rapl_unit;
 mod rapl_zone;
+mod scaphandre_guest;
 pub mod simulated_powercap;
 mod source_choice;
 mod source_error;
@@ -60,5 +61,6 @@ pub use power_table::{
 pub use rapl_msr::{MsrCounters, RaplMsr};
 pub use rapl_perf::{PerfCounters, RaplPerf};
 pub use rapl_powercap::{PowercapZones, RaplPowercap};
+pub use scaphandre_guest::ScaphandreGuest;
 pub use source_choice::{ParseSourceError, SourceChoice};
 pub use source_error::SourceError;

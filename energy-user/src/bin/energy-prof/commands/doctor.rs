@@ -4,6 +4,7 @@ use std::io::stdout;
 use std::path::Path;
 use std::time::Duration;
 
+use energy_prof::model::Provenance;
 use energy_prof::probes::{BpfSupport, ProbeError, SamplingEvent, count_event, monotonic_now};
 use energy_prof::sources::{
     EnergySource, Finding, FindingState, HostFacts, SourceChoice, SourceOptions, cross_check,
@@ -55,6 +56,8 @@ pub(crate) fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<S
     };
     let mut found = discover(&options, &facts, &count_event);
     let has_counters = !found.sources.is_empty();
+    let measures = |source: &Box<dyn EnergySource>| source.provenance() == Provenance::Measured;
+    let measured = found.model.is_none() && found.sources.iter().any(measures);
     let mut compared = found.sources;
     compared.extend(other_ways(&options, &facts));
     if compared.len() > 1 {
@@ -75,7 +78,7 @@ pub(crate) fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<S
         cpus: facts.cpus,
         virtualisation: facts.virtualisation.clone(),
         can_record,
-        measured: found.model.is_none() && has_counters,
+        measured,
         findings,
     };
     if arguments.json {
