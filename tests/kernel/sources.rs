@@ -48,6 +48,10 @@ fn a_meter_of_the_machine_is_the_total_and_the_card_is_beside_it() {
     let place = Place::new();
     record(&place, &machine(), "sleep 1");
     let profile = place.profile();
+    let (reads, windows) =
+        (place.reader().session().reads.unwrap(), place.reader().windows().unwrap().len() as u64);
+    assert!((1..windows).contains(&reads.edges), "{reads:?} of {windows} windows");
+    assert!(reads.over_2_ms <= reads.edges && reads.longest_ns > 0, "{reads:?}");
     let duration = profile.span.duration.seconds();
     let total = profile.total().measured.joules().get();
     assert!((total - 10.0 * duration).abs() < 0.001, "{total} J in {duration} s of 10 W");

@@ -56,8 +56,8 @@ pub(crate) fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<S
     };
     let mut found = discover(&options, &facts, &count_event);
     let has_counters = !found.sources.is_empty();
-    let measures = |source: &Box<dyn EnergySource>| source.provenance() == Provenance::Measured;
-    let measured = found.model.is_none() && found.sources.iter().any(measures);
+    let mut kinds = found.sources.iter().map(|source| source.provenance());
+    let measured = found.model.is_none() && kinds.any(|kind| kind == Provenance::Measured);
     let mut compared = found.sources;
     compared.extend(other_ways(&options, &facts));
     if compared.len() > 1 {
