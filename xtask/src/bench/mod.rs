@@ -137,7 +137,11 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
             length: choice.length,
             place: place.clone(),
         };
-        println!("\ncargo xtask bench {} --rounds {}", bench.name, choice.rounds);
+        let seconds = choice.length.as_secs();
+        println!(
+            "\ncargo xtask bench {} --rounds {} --seconds {seconds}",
+            bench.name, choice.rounds
+        );
         let figures = (bench.run)(&setting).with_context(|| format!("bench {}", bench.name))?;
         print!("{}", figure::table(&figures));
         println!("load average at the end: {}", machine::load()?);
