@@ -20,6 +20,7 @@ mod read;
 mod reads;
 mod recording;
 mod sampling;
+mod sleeper;
 mod spread;
 mod storm;
 mod switching;

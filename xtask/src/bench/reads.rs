@@ -1,7 +1,8 @@
 //! Counters read at 1 kHz: whether every microjoule arrives, how punctually, and at what cost.
 //!
 //! The counter is the simulator's, which moves 1024 times a second. It is held still around the recording's
-//! start and end, so that what it advanced in between is known exactly, and the windows must add up to it.
+//! start and end, so that what it advanced in between is known exactly, and the windows must add up to it. A
+//! thread that only sleeps from millisecond to millisecond says what the machine allows.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -16,19 +17,22 @@ use serde_json::Value;
 use super::background::Background;
 use super::figure::Figure;
 use super::recording::Recording;
-use super::{Setting, process};
+use super::{Setting, process, sleeper};
 
 /// Percent of one CPU.
 const CPU_GOAL: f64 = 1.0;
 /// Percent of the reads that may be later than 2 ms.
 const LATE_GOAL: f64 = 0.1;
 
+/// How long a thread that only sleeps is watched, at most.
+const SLEEP: Duration = Duration::from_secs(20);
 /// Longer than a recording takes to start, or to end.
 const HOLD: Duration = Duration::from_secs(5);
 /// In which the simulator takes notice of a command; it looks every 10 ms.
 const NOTICE: Duration = Duration::from_millis(200);
 
 pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+    let bare = sleeper::sleep_for(setting.length.min(SLEEP))?;
     let counter = Counter::start(setting)?;
     let before = counter.hold()?;
     let recording = Recording::start_with(setting, &counter.options()?)?;
@@ -50,8 +54,10 @@ pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
         Figure::count("microjoules lost or invented", advance.abs_diff(recorded)).at_most(0.0),
         Figure::count("windows without energy", session.windows_without_energy()?).at_most(0.0),
         Figure::once("reads later than 2 ms", "%", reads.late_percent).at_most(LATE_GOAL),
+        Figure::once("the same of a thread that only sleeps", "%", bare.late_percent),
         Figure::once("the latest read", "ms", reads.latest_ms),
         Figure::once("CPU of the recorder", "% of one", cpu).at_most(CPU_GOAL),
+        Figure::once("the same of that thread", "% of one", bare.cpu_percent),
     ])
 }
 
