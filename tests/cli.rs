@@ -409,9 +409,9 @@ fn doctor_finds_zones_where_it_is_told_to_look() {
 fn doctor_does_not_call_a_guests_share_measured() {
     let root = tempfile::tempdir().unwrap();
     for zone in ["intel-rapl:0", "intel-rapl:0:0"] {
-        std::fs::create_dir(root.path().join(zone)).unwrap();
+        fs::create_dir(root.path().join(zone)).unwrap();
     }
-    std::fs::write(root.path().join("intel-rapl:0/energy_uj"), "7").unwrap();
+    fs::write(root.path().join("intel-rapl:0/energy_uj"), "7").unwrap();
     let place = root.path().to_str().unwrap();
     let report = json(&outcome(&["doctor", "--json", "--powercap-root", place]).succeeded().stdout);
     assert_eq!(report["measured"], false);

@@ -5,10 +5,13 @@ use std::path::Path;
 use std::process::Output;
 
 use energy_prof::model::{CounterFlags, Domain, DomainId, EnergySample};
+use energy_prof::sources::{CpuVendor, HostFacts};
 use energy_prof::units::Microjoules;
 
 use crate::support::energy_prof::{Place, energy_prof};
 use crate::support::fake_machine::FakeMachine;
+use crate::support::fake_registers::FakeRegisters;
+use crate::support::skip::skip;
 
 const MACHINE: DomainId = DomainId::of_machine(Domain::Machine);
 const CARD: DomainId = DomainId::of_socket(Domain::Gpu, 0);
@@ -157,4 +160,34 @@ fn a_guests_share_of_its_host_is_recorded_as_an_estimate() {
     assert_eq!(energies.into_iter().sum::<Microjoules>(), Microjoules::new(3_000_000));
     let report = report(&place.trace());
     assert!(report.contains("(est.)") && report.contains("about a fifth"), "{report}");
+}
+
+/// The registers of this machine's first CPU, as its maker has them, step up by 3 J while a command runs.
+#[test]
+fn registers_that_are_named_are_recorded_alone() {
+    let facts = HostFacts::of_this_machine();
+    let (unit, package) = match facts.vendor {
+        CpuVendor::Intel => (0x606, 0x611),
+        CpuVendor::Amd | CpuVendor::Hygon => (0xc001_0299, 0xc001_029b),
+        CpuVendor::Other => return skip("no processor with energy registers"),
+    };
+    let cpus: Vec<u16> = facts.topology.cpus.keys().copied().collect();
+    let (place, registers) = (Place::new(), FakeRegisters::of(&cpus));
+    for cpu in &cpus {
+        registers.hold_unit(*cpu, unit, 16);
+        registers.hold(*cpu, package, 1 << 16);
+    }
+    // Of four bytes, the third alone changes: 1 << 16 becomes 4 << 16.
+    let device = registers.path(cpus[0]);
+    let step = format!("dd of={} bs=1 seek={} conv=notrunc", device.display(), package + 2);
+    let script = format!("sleep 0.3; printf '\\004' | {step}; sleep 0.3");
+    let dev = registers.dev().to_str().unwrap();
+    place.recorded(
+        &["--no-stacks", "--as-root", "--source", "rapl-msr", "--dev", dev],
+        &["--", "sh", "-c", &script],
+    );
+    let samples = place.reader().energy().unwrap();
+    assert!(samples.iter().all(|sample| sample.source == "rapl-msr"));
+    let energies = samples.iter().filter_map(|sample| sample.energy);
+    assert_eq!(energies.sum::<Microjoules>(), Microjoules::new(3_000_000));
 }
