@@ -124,7 +124,7 @@ fn an_option_that_makes_no_sense_is_told_what_would() {
         (
             "--source",
             &["", "rapl"],
-            "possible values: auto, rapl-perf, rapl-powercap, nvml, hwmon, battery, model",
+            "possible values: auto, rapl-perf, rapl-powercap, rapl-msr, nvml, hwmon, battery, model",
         ),
     ] {
         for value in values {
@@ -403,6 +403,19 @@ fn doctor_finds_zones_where_it_is_told_to_look() {
     assert_eq!(report["measured"], false);
     let text = report["findings"].to_string();
     assert!(text.contains("/none") && text.contains("intel-rapl"), "{text}");
+}
+
+#[test]
+fn doctor_does_not_call_a_guests_share_measured() {
+    let root = tempfile::tempdir().unwrap();
+    for zone in ["intel-rapl:0", "intel-rapl:0:0"] {
+        fs::create_dir(root.path().join(zone)).unwrap();
+    }
+    fs::write(root.path().join("intel-rapl:0/energy_uj"), "7").unwrap();
+    let place = root.path().to_str().unwrap();
+    let report = json(&outcome(&["doctor", "--json", "--powercap-root", place]).succeeded().stdout);
+    assert_eq!(report["measured"], false);
+    assert!(report["findings"].to_string().contains("Scaphandre"));
 }
 
 #[test]

@@ -28,8 +28,10 @@ mod report_over_time;
 mod series;
 mod sources;
 mod sources_battery;
+mod sources_guest;
 mod sources_hwmon;
 mod sources_machines;
+mod sources_msr;
 mod sources_nvml;
 mod sources_perf;
 mod stack_division;
@@ -49,6 +51,7 @@ mod support {
     pub(crate) mod fake_events;
     pub(crate) mod fake_machine;
     pub(crate) mod fake_powercap;
+    pub(crate) mod fake_registers;
     pub(crate) mod imported;
     pub(crate) mod in_memory;
     pub(crate) mod machines;

@@ -31,6 +31,8 @@ mod support {
     pub(crate) mod fake_machine;
     #[expect(dead_code, reason = "zones belong to the suite")]
     pub(crate) mod fake_powercap;
+    #[expect(dead_code, reason = "reserved bits belong to the suite")]
+    pub(crate) mod fake_registers;
     pub(crate) mod functions;
     pub(crate) mod load;
     pub(crate) mod nobody;

@@ -5,10 +5,13 @@ use std::path::Path;
 use std::process::Output;
 
 use energy_prof::model::{CounterFlags, Domain, DomainId, EnergySample};
+use energy_prof::sources::{CpuVendor, HostFacts};
 use energy_prof::units::Microjoules;
 
 use crate::support::energy_prof::{Place, energy_prof};
 use crate::support::fake_machine::FakeMachine;
+use crate::support::fake_registers::FakeRegisters;
+use crate::support::skip::skip;
 
 const MACHINE: DomainId = DomainId::of_machine(Domain::Machine);
 const CARD: DomainId = DomainId::of_socket(Domain::Gpu, 0);
@@ -48,6 +51,10 @@ fn a_meter_of_the_machine_is_the_total_and_the_card_is_beside_it() {
     let place = Place::new();
     record(&place, &machine(), "sleep 1");
     let profile = place.profile();
+    let (reads, windows) =
+        (place.reader().session().reads.unwrap(), place.reader().windows().unwrap().len() as u64);
+    assert!((1..windows).contains(&reads.edges), "{reads:?} of {windows} windows");
+    assert!(reads.over_2_ms <= reads.edges && reads.longest_ns > 0, "{reads:?}");
     let duration = profile.span.duration.seconds();
     let total = profile.total().measured.joules().get();
     assert!((total - 10.0 * duration).abs() < 0.001, "{total} J in {duration} s of 10 W");
@@ -130,4 +137,57 @@ fn a_charger_that_is_plugged_in_while_recording_is_a_gap() {
     assert!(samples.iter().any(|sample| sample.energy.is_some()));
     assert!(samples.iter().all(|sample| sample.source == "battery"));
     assert!(fs::read_to_string(status).unwrap().starts_with("Discharging"));
+}
+
+/// Scaphandre's counter of a guest steps up while a command runs.
+#[test]
+fn a_guests_share_of_its_host_is_recorded_as_an_estimate() {
+    let (place, guest) = (Place::new(), tempfile::tempdir().unwrap());
+    for zone in ["intel-rapl:0", "intel-rapl:0:0"] {
+        fs::create_dir(guest.path().join(zone)).unwrap();
+    }
+    let counter = guest.path().join("intel-rapl:0/energy_uj");
+    fs::write(&counter, "1000000").unwrap();
+    let script = format!("sleep 0.5; printf 4000000 > {}; sleep 0.5", counter.display());
+    let root = guest.path().to_str().unwrap();
+    place.recorded(
+        &["--no-stacks", "--as-root", "--powercap-root", root],
+        &["--", "sh", "-c", &script],
+    );
+    let domain = DomainId::of_machine(Domain::Package);
+    let energies: Vec<_> =
+        of_domain(&place, domain).into_iter().filter_map(|sample| sample.energy).collect();
+    assert_eq!(energies.into_iter().sum::<Microjoules>(), Microjoules::new(3_000_000));
+    let report = report(&place.trace());
+    assert!(report.contains("(est.)") && report.contains("about a fifth"), "{report}");
+}
+
+/// The registers of this machine's first CPU, as its maker has them, step up by 3 J while a command runs.
+#[test]
+fn registers_that_are_named_are_recorded_alone() {
+    let facts = HostFacts::of_this_machine();
+    let (unit, package) = match facts.vendor {
+        CpuVendor::Intel => (0x606, 0x611),
+        CpuVendor::Amd | CpuVendor::Hygon => (0xc001_0299, 0xc001_029b),
+        CpuVendor::Other => return skip("no processor with energy registers"),
+    };
+    let cpus: Vec<u16> = facts.topology.cpus.keys().copied().collect();
+    let (place, registers) = (Place::new(), FakeRegisters::of(&cpus));
+    for cpu in &cpus {
+        registers.hold_unit(*cpu, unit, 16);
+        registers.hold(*cpu, package, 1 << 16);
+    }
+    // Of four bytes, the third alone changes: 1 << 16 becomes 4 << 16.
+    let device = registers.path(cpus[0]);
+    let step = format!("dd of={} bs=1 seek={} conv=notrunc", device.display(), package + 2);
+    let script = format!("sleep 0.3; printf '\\004' | {step}; sleep 0.3");
+    let dev = registers.dev().to_str().unwrap();
+    place.recorded(
+        &["--no-stacks", "--as-root", "--source", "rapl-msr", "--dev", dev],
+        &["--", "sh", "-c", &script],
+    );
+    let samples = place.reader().energy().unwrap();
+    assert!(samples.iter().all(|sample| sample.source == "rapl-msr"));
+    let energies = samples.iter().filter_map(|sample| sample.energy);
+    assert_eq!(energies.sum::<Microjoules>(), Microjoules::new(3_000_000));
 }

@@ -51,7 +51,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        arguments: "[--rounds N] [--program FILE] NAME…",
+        arguments: "[--rounds N] [--seconds N] [--program FILE] NAME…",
         summary: "measure what energy-prof costs and how right it is: hook, pingpong, functions, …, or all",
         run: bench::run,
     },

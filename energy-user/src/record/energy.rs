@@ -3,9 +3,11 @@
 use super::RecordError;
 use super::cards::Cards;
 use crate::model::{DomainId, EnergySample, GpuSample, Residency, ThreadId, Window};
-use crate::sources::{Calibration, CrossCheck, Discovery, EnergySource, Meter, PowerModel};
+use crate::sources::{
+    Calibration, CounterSpec, CrossCheck, Discovery, EnergySource, Meter, PowerModel,
+};
 use crate::trace::{IdlePower, SourceInfo};
-use crate::units::{MonotonicTime, Nanoseconds};
+use crate::units::{MonotonicTime, Nanoseconds, scale};
 
 /// The sources in use, and what is known of their counters.
 pub(super) struct Energy {
@@ -164,17 +166,17 @@ impl Energy {
 
 /// What must be said of a source's figures in windows of this length.
 fn note_of(source: &dyn EnergySource, window: Nanoseconds) -> Option<String> {
-    let coarse: Vec<String> = source
-        .counters()
-        .iter()
-        .filter(|spec| spec.moves_in_long_steps() && spec.is_too_coarse_for(window))
-        .map(|spec| spec.domain.to_string())
-        .collect();
-    let coarse = (!coarse.is_empty()).then(|| {
+    let is_coarse =
+        |spec: &&CounterSpec| spec.moves_in_long_steps() && spec.is_too_coarse_for(window);
+    let coarse: Vec<&CounterSpec> = source.counters().iter().filter(is_coarse).collect();
+    let longest_step = coarse.iter().map(|spec| spec.update_period).max();
+    let coarse = longest_step.map(|step| {
+        let domains: Vec<String> = coarse.iter().map(|spec| spec.domain.to_string()).collect();
         format!(
-            "{}: windows are shorter than the steps of its counter and are flagged `coarse`, so that sums over a \
-             second tell, and single windows do not",
-            coarse.join(", ")
+            "{}: windows are shorter than the steps of its counter ({}) and are flagged `coarse`, so that sums over \
+             ten of those tell, and single windows do not",
+            domains.join(", "),
+            scale::duration(step)
         )
     });
     let sentences: Vec<String> = source.note().into_iter().chain(coarse).collect();

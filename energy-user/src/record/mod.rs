@@ -73,6 +73,8 @@ pub struct RecordOptions {
     pub powercap_root: Option<PathBuf>,
     /// Where sysfs is, instead of `/sys`, for the energy sources.
     pub sysfs: Option<PathBuf>,
+    /// Where devices are, instead of `/dev`, for the registers of CPUs.
+    pub dev: Option<PathBuf>,
     /// Where NVIDIA's library of cards is, instead of where its driver puts it.
     pub nvml_library: Option<PathBuf>,
     /// Where energy is to come from.

@@ -25,8 +25,8 @@ use crate::probes::{
 };
 use crate::sources::{HostFacts, SourceOptions, discover};
 use crate::trace::{
-    Batch, BpfCost, CalibrationInfo, Clock, Host, SamplingInfo, Session, SessionState, SourceInfo,
-    Target, TraceWriter,
+    Batch, BpfCost, CalibrationInfo, Clock, Host, ReadTimes, SamplingInfo, Session, SessionState,
+    SourceInfo, Target, TraceWriter,
 };
 use crate::units::{MonotonicTime, Nanoseconds, WallTime};
 
@@ -61,6 +61,7 @@ pub async fn record(
     let source_options = SourceOptions {
         powercap_root: options.powercap_root.clone(),
         sysfs: options.sysfs.clone(),
+        dev: options.dev.clone(),
         nvml_library: options.nvml_library.clone(),
         choice: options.source,
     };
@@ -127,6 +128,7 @@ pub async fn record(
         closed_to: start,
         last_seal: start,
         last_read: start,
+        reads: ReadTimes::default(),
         counted: Losses::default(),
         recent: VecDeque::new(),
         losses: Losses::default(),
@@ -151,6 +153,8 @@ struct Recorder {
     last_seal: MonotonicTime,
     /// The line at which the counters were read last.
     last_read: MonotonicTime,
+    /// How long after the lines that was done.
+    reads: ReadTimes,
     /// Losses that windows written so far account for.
     counted: Losses,
     /// Windows of the last second or so, for showing the power.
@@ -216,6 +220,12 @@ impl Recorder {
         let line = self.grid.line_at_or_before(now);
         if line > self.last_read {
             self.energy.read(&monotonic_now, line);
+            let done = monotonic_now();
+            let mut edge = self.grid.line_after(self.last_read);
+            while edge <= line {
+                self.reads.add(done.since(edge));
+                edge = edge + self.grid.step();
+            }
             self.last_read = line;
             // Long windows have ticks in between; short ones a missed tick each.
             if step == self.grid.step() {
@@ -345,6 +355,7 @@ impl Recorder {
             run_time_ns: statistics.switch_ns,
         });
         session.losses = self.losses();
+        session.reads = Some(self.reads);
         session.state = SessionState::Complete;
         session.ended = Some(stop.in_words());
         if let Stop::CommandExited(status) = stop {

@@ -127,9 +127,10 @@ fn disagree(domain: DomainId, one: (&str, Microjoules), other: (&str, Microjoule
         other.0,
         other.1.joules().get()
     );
-    Finding::degraded(format!("RAPL {domain}"), detail).remedied_by(
-        "hold both against a meter and choose: --source rapl-perf or --source rapl-powercap",
-    )
+    Finding::degraded(format!("RAPL {domain}"), detail).remedied_by(format!(
+        "hold both against a meter and choose: --source {} or --source {}",
+        one.0, other.0
+    ))
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{EnergySource, Finding, HostFacts, OpenEvent, PowerModel, SourceChoice, nvml};
+use super::{
+    EnergySource, Finding, HostFacts, OpenEvent, PowerModel, SourceChoice, nvml, rapl_msr,
+};
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +14,9 @@ pub struct SourceOptions {
     pub powercap_root: Option<PathBuf>,
     /// Where sysfs is; the default is `/sys`.
     pub sysfs: Option<PathBuf>,
+    /// Where devices are, for the registers of CPUs; the default is `/dev`, and none where [`Self::sysfs`] is
+    /// another machine's.
+    pub dev: Option<PathBuf>,
     /// Where NVIDIA's library of cards is, a path or a name; the default is the driver's, and none where
     /// [`Self::sysfs`] is another machine's.
     pub nvml_library: Option<PathBuf>,
@@ -33,6 +38,7 @@ pub struct Discovery {
 /// Where a source looks for its counters.
 pub(super) struct Machine<'a> {
     pub sysfs: &'a Path,
+    pub dev: Option<&'a Path>,
     pub powercap_root: Option<&'a Path>,
     pub facts: &'a HostFacts,
     pub open_event: &'a OpenEvent<'a>,
@@ -54,8 +60,10 @@ pub(super) struct Sought {
 /// Looks for sources. `open_event` opens perf events.
 pub fn discover(options: &SourceOptions, facts: &HostFacts, open_event: &OpenEvent) -> Discovery {
     let default_library = options.sysfs.is_none().then_some(Path::new(nvml::LIBRARY));
+    let default_dev = options.sysfs.is_none().then_some(Path::new("/dev"));
     let mut machine = Machine {
         sysfs: options.sysfs.as_deref().unwrap_or(Path::new("/sys")),
+        dev: options.dev.as_deref().or(default_dev),
         powercap_root: options.powercap_root.as_deref(),
         facts,
         open_event,
@@ -79,6 +87,9 @@ pub fn discover(options: &SourceOptions, facts: &HostFacts, open_event: &OpenEve
             machine.cards.extend(sought.cards);
         }
     }
+    if options.choice == SourceChoice::Auto && options.powercap_root.is_none() {
+        findings.extend(rapl_msr::offer(&machine));
+    }
     if findings.is_empty() {
         let what = format!("{} energy source", options.choice.name());
         findings.push(Finding::missing(what, "this machine has nothing of that kind"));
@@ -100,15 +111,15 @@ fn measure_processors(sources: &[Box<dyn EnergySource>]) -> bool {
 }
 
 impl SourceOptions {
-    /// Whether this source is to be looked for. Whoever names a root wants its zones, and whoever names a
-    /// library its cards.
+    /// Whether this source is to be looked for. Whoever names a root wants its zones, whoever names a library
+    /// its cards; registers are read for nobody who does not name them.
     fn wants(&self, source: SourceChoice) -> bool {
         match self.choice {
             SourceChoice::Auto if self.powercap_root.is_some() => {
                 source == SourceChoice::RaplPowercap
                     || (source == SourceChoice::Nvml && self.nvml_library.is_some())
             }
-            SourceChoice::Auto => true,
+            SourceChoice::Auto => source != SourceChoice::RaplMsr,
             chosen => chosen == source,
         }
     }

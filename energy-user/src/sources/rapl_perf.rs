@@ -11,7 +11,9 @@ use std::path::Path;
 
 use super::discover::{Machine, Sought};
 use super::perf_pmu::{OpenEvent, PerfPmu, ReadCount, Scale};
+use super::rapl_place::domains_at;
 use super::rapl_registers::{USUAL_QUANTUM, ceiling, update_period};
+use super::rapl_unit::counts_whole_joules;
 use super::undisturbed::read_undisturbed;
 use super::{
     ClockFn, CounterReading, CounterSpec, CpuVendor, EnergySource, Finding, HostFacts, Shown,
@@ -28,10 +30,6 @@ const EVENTS: [(&str, Domain); 5] = [
     ("energy-ram", Domain::Dram),
     ("energy-psys", Domain::Psys),
 ];
-
-/// Models of Intel's family 6 whose `psys` counts whole joules: Sapphire, Emerald and Granite Rapids
-/// (`RAPL_UNIT_QUIRK_INTEL_SPR`).
-const WHOLE_JOULES_OF_PSYS: [u32; 4] = [0x8f, 0xcf, 0xad, 0xae];
 
 /// The events of the `power` PMU.
 pub struct RaplPerf {
@@ -143,7 +141,7 @@ fn open_pmu(
                 continue;
             }
         };
-        for (cpu, domain) in domains(domain, &places) {
+        for (cpu, domain) in domains_at(domain, &places) {
             let name = format!("power/{name}/ on CPU {cpu}");
             let opened = open_event(pmu.number, event.config, cpu)
                 .map_err(|cause| SourceError::Event { event: name.clone(), cause });
@@ -189,38 +187,8 @@ fn places(
     places
 }
 
-/// The CPUs to open an event on, each with what it counts there. Dies are told apart where a socket has
-/// more than one CPU to read; the platform's counter is then read on the first of them.
-fn domains(domain: Domain, places: &BTreeMap<u16, CpuPlace>) -> Vec<(u16, DomainId)> {
-    let of_socket = |socket| places.values().filter(move |place| place.socket == socket);
-    let sockets = places.values().map(|place| place.socket).max();
-    let several_sockets = places.values().any(|place| Some(place.socket) != sockets);
-    let first_of_socket = |cpu: u16, socket| {
-        places.iter().find(|(_, place)| place.socket == socket).map(|(cpu, _)| *cpu) == Some(cpu)
-    };
-    let mut domains = Vec::new();
-    for (&cpu, place) in places {
-        let socket = place.socket;
-        let id = if domain != Domain::Psys {
-            let dies = of_socket(socket).count() > 1;
-            DomainId { domain, socket: Some(socket), die: dies.then_some(place.die) }
-        } else if !first_of_socket(cpu, socket) {
-            continue;
-        } else if several_sockets {
-            DomainId::of_socket(domain, socket)
-        } else {
-            DomainId::of_machine(domain)
-        };
-        domains.push((cpu, id));
-    }
-    domains
-}
-
 fn spec(domain: DomainId, facts: &HostFacts) -> CounterSpec {
-    let whole_joules = domain.domain == Domain::Psys
-        && facts.vendor == CpuVendor::Intel
-        && facts.family == Some(6)
-        && facts.model.is_some_and(|model| WHOLE_JOULES_OF_PSYS.contains(&model));
+    let whole_joules = counts_whole_joules(domain.domain, facts);
     CounterSpec {
         domain,
         range: None,

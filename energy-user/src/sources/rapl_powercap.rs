@@ -17,7 +17,8 @@ use super::rapl_zone::{domain_of_zone, psys_of_first_socket};
 use super::undisturbed::read_undisturbed;
 use super::wrapping_counter::turn_of;
 use super::{
-    ClockFn, CounterReading, CounterSpec, CpuVendor, EnergySource, Finding, Shown, SourceError,
+    ClockFn, CounterReading, CounterSpec, CpuVendor, EnergySource, Finding, ScaphandreGuest, Shown,
+    SourceError,
 };
 use crate::model::{Domain, DomainId, Provenance};
 use crate::units::Microjoules;
@@ -47,6 +48,9 @@ pub struct PowercapZones {
 pub(super) fn seek(machine: &Machine) -> Sought {
     let default = machine.sysfs.join("class/powercap");
     let root = machine.powercap_root.unwrap_or(&default);
+    if let Some(sought) = machine.powercap_root.and_then(seek_guest) {
+        return sought;
+    }
     match RaplPowercap::open(root, &machine.facts.vendor) {
         Ok(mut zones) => {
             let mut findings = std::mem::take(&mut zones.findings);
@@ -60,6 +64,23 @@ pub(super) fn seek(machine: &Machine) -> Sought {
             let finding = Finding::missing("RAPL (powercap)", error.to_string());
             let findings = vec![finding.remedied_by(remedy_without_zones(machine))];
             Sought { findings, ..Sought::default() }
+        }
+    }
+}
+
+/// Looks for what Scaphandre exports to a virtual machine, in a root that was named.
+fn seek_guest(root: &Path) -> Option<Sought> {
+    let what = "Scaphandre's share of the host";
+    match ScaphandreGuest::open(root).transpose()? {
+        Ok(guest) => {
+            let note = guest.note().unwrap_or_default();
+            let detail = format!("{}: {note}", guest.path().display());
+            let findings = vec![Finding::degraded(what, detail)];
+            Some(Sought { source: Some(Box::new(guest)), findings, ..Sought::default() })
+        }
+        Err(error) => {
+            let findings = vec![Finding::missing(what, error.to_string())];
+            Some(Sought { findings, ..Sought::default() })
         }
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::discover::{Machine, Sought};
-use super::{battery, hwmon, nvml, rapl_perf, rapl_powercap};
+use super::{battery, hwmon, nvml, rapl_msr, rapl_perf, rapl_powercap};
 
 /// Where energy is to come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum SourceChoice {
     RaplPerf,
     /// RAPL by powercap zones.
     RaplPowercap,
+    /// RAPL by the processor's registers; only where named.
+    RaplMsr,
     /// NVIDIA's graphics cards.
     Nvml,
     /// Sensors of hardware monitoring.
@@ -29,10 +31,11 @@ pub enum SourceChoice {
 
 impl SourceChoice {
     /// Every choice, in the order shown; what measures comes best first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Auto,
         Self::RaplPerf,
         Self::RaplPowercap,
+        Self::RaplMsr,
         Self::Nvml,
         Self::Hwmon,
         Self::Battery,
@@ -45,6 +48,7 @@ impl SourceChoice {
             Self::Auto => "auto",
             Self::RaplPerf => "rapl-perf",
             Self::RaplPowercap => "rapl-powercap",
+            Self::RaplMsr => "rapl-msr",
             Self::Nvml => "nvml",
             Self::Hwmon => "hwmon",
             Self::Battery => "battery",
@@ -58,6 +62,7 @@ impl SourceChoice {
             Self::Auto | Self::Model => None,
             Self::RaplPerf => Some(rapl_perf::seek),
             Self::RaplPowercap => Some(rapl_powercap::seek),
+            Self::RaplMsr => Some(rapl_msr::seek),
             Self::Nvml => Some(nvml::seek),
             Self::Hwmon => Some(hwmon::seek),
             Self::Battery => Some(battery::seek),

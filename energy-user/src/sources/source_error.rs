@@ -53,6 +53,24 @@ pub enum SourceError {
         /// What the system said.
         cause: io::Error,
     },
+    /// The registers of a CPU cannot be opened.
+    #[error("cannot open {}: {}{}", path.display(), in_words(cause), way_to_registers(cause))]
+    Registers {
+        /// The device file, e.g. `/dev/cpu/0/msr`.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A register cannot be read.
+    #[error("cannot read register 0x{address:x} of {}: {}", path.display(), in_words(cause))]
+    Register {
+        /// The device file.
+        path: PathBuf,
+        /// The register's address.
+        address: u32,
+        /// What the system said: an I/O error where the processor has no such register.
+        cause: io::Error,
+    },
     /// A file that describes a perf event holds something else than it should.
     #[error("{} holds {text:?}, which is no {expected}", path.display())]
     NotAnEvent {
@@ -96,6 +114,7 @@ impl SourceError {
     /// Whether more privilege would help.
     pub fn is_permission(&self) -> bool {
         matches!(self, Self::List { cause, .. } | Self::Read { cause, .. } | Self::Event { cause, .. }
+            | Self::Registers { cause, .. }
             if cause.kind() == io::ErrorKind::PermissionDenied)
             || matches!(self, Self::Card { is_permission: true, .. })
     }
@@ -114,6 +133,15 @@ fn in_words(cause: &io::Error) -> String {
 fn way_out(cause: &io::Error) -> &'static str {
     match cause.kind() {
         io::ErrorKind::PermissionDenied => "; run as root",
+        _ => "",
+    }
+}
+
+/// Opening registers takes CAP_SYS_RAWIO, which root lacks in containers, and a module.
+fn way_to_registers(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => "; run as root, with CAP_SYS_RAWIO",
+        io::ErrorKind::NotFound => "; load the module: sudo modprobe msr",
         _ => "",
     }
 }

@@ -13,6 +13,7 @@ mod listing;
 mod output;
 mod place;
 mod read_ahead;
+mod read_times;
 mod reader;
 mod renaming;
 mod seal;
@@ -29,6 +30,7 @@ use thiserror::Error;
 pub use directory::Owner;
 pub use listing::Finding;
 pub use place::Existing;
+pub use read_times::ReadTimes;
 pub use reader::{Ending, TraceReader};
 pub use renaming::Renaming;
 pub use session::{

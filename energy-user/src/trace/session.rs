@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::SCHEMA_VERSION;
+use super::{ReadTimes, SCHEMA_VERSION};
 use crate::model::{DomainId, Losses, Provenance, Topology};
 use crate::units::Watts;
 
@@ -45,6 +45,9 @@ pub struct Session {
     pub exit_code: Option<i32>,
     /// What was missed.
     pub losses: Losses,
+    /// How punctually the counters were read; `None` of unfinished traces, and of those made of logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reads: Option<ReadTimes>,
     /// The cost of the BPF programs, where the kernel counts it.
     pub bpf: Option<BpfCost>,
     /// How stacks were sampled; `None` where they were not.
@@ -88,6 +91,7 @@ impl Default for Session {
             recorder_tgid: 0,
             exit_code: None,
             losses: Losses::default(),
+            reads: None,
             bpf: None,
             sampling: None,
             discrete_cards: Vec::new(),

@@ -17,8 +17,10 @@ mod perf;
 mod pingpong;
 mod process;
 mod read;
+mod reads;
 mod recording;
 mod sampling;
+mod sleeper;
 mod spread;
 mod storm;
 mod switching;
@@ -26,6 +28,7 @@ mod symbolize;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -54,6 +57,11 @@ const BENCHES: &[Bench] = &[
         name: "self",
         summary: "the recorder's CPU time and memory at ten windows a second",
         run: own_cost::run,
+    },
+    Bench {
+        name: "reads",
+        summary: "counters read at 1 kHz for --seconds: what is lost, how punctually, at what cost",
+        run: reads::run,
     },
     Bench {
         name: "read",
@@ -92,12 +100,17 @@ const BENCHES: &[Bench] = &[
     },
 ];
 
+/// How long the one recording of a benchmark lasts if nothing else is said.
+const MINUTE: Duration = Duration::from_mins(1);
+
 /// What a benchmark is run with.
 pub(crate) struct Setting {
     /// The energy-prof that is measured.
     program: PathBuf,
     /// How often each measurement is repeated.
     rounds: usize,
+    /// How long a recording is, where a benchmark makes one only.
+    length: Duration,
     /// A folder for traces, which each benchmark may fill and need not clean.
     place: PathBuf,
 }
@@ -119,9 +132,17 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     for bench in choice.benches {
         std::fs::create_dir_all(&place)
             .with_context(|| format!("cannot make the folder {}", place.display()))?;
-        let setting =
-            Setting { program: program.clone(), rounds: choice.rounds, place: place.clone() };
-        println!("\ncargo xtask bench {} --rounds {}", bench.name, choice.rounds);
+        let setting = Setting {
+            program: program.clone(),
+            rounds: choice.rounds,
+            length: choice.length,
+            place: place.clone(),
+        };
+        let seconds = choice.length.as_secs();
+        println!(
+            "\ncargo xtask bench {} --rounds {} --seconds {seconds}",
+            bench.name, choice.rounds
+        );
         let figures = (bench.run)(&setting).with_context(|| format!("bench {}", bench.name))?;
         print!("{}", figure::table(&figures));
         println!("load average at the end: {}", machine::load()?);
@@ -141,12 +162,13 @@ fn list() -> String {
 struct Choice {
     benches: Vec<&'static Bench>,
     rounds: usize,
+    length: Duration,
     program: Option<PathBuf>,
 }
 
 impl Choice {
     fn parse(arguments: &[String]) -> anyhow::Result<Self> {
-        let mut choice = Self { benches: Vec::new(), rounds: 7, program: None };
+        let mut choice = Self { benches: Vec::new(), rounds: 7, length: MINUTE, program: None };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut value =
@@ -154,6 +176,7 @@ impl Choice {
             match argument.as_str() {
                 "all" => choice.benches.extend(BENCHES),
                 "--rounds" => choice.rounds = rounds(value()?)?,
+                "--seconds" => choice.length = seconds(value()?)?,
                 "--program" => choice.program = Some(PathBuf::from(value()?)),
                 name => match BENCHES.iter().find(|bench| bench.name == name) {
                     Some(bench) => choice.benches.push(bench),
@@ -171,6 +194,11 @@ impl Choice {
 fn rounds(text: &str) -> anyhow::Result<usize> {
     let rounds = text.parse().ok().filter(|rounds| *rounds > 0);
     rounds.with_context(|| format!("--rounds takes a number from 1 on, not `{text}`"))
+}
+
+fn seconds(text: &str) -> anyhow::Result<Duration> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
+    seconds.with_context(|| format!("--seconds takes a whole number from 1 on, not `{text}`"))
 }
 
 /// Builds energy-prof for users, and says where it is.
@@ -198,8 +226,10 @@ mod tests {
                 "hook",
                 "pingpong",
                 "self",
+                "reads",
                 "read",
                 "flamegraph",
+                "symbolize",
                 "functions",
                 "sampling",
                 "idle",
@@ -213,5 +243,6 @@ mod tests {
         let error = parse(&["hok"]).err().unwrap().to_string();
         assert!(error.contains("`hok`") && error.contains("hook"), "{error}");
         assert!(parse(&["hook", "--rounds", "0"]).is_err());
+        assert!(parse(&["reads", "--seconds", "0"]).is_err());
     }
 }

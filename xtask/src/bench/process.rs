@@ -14,10 +14,20 @@ pub(super) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
         let path = task.with_context(|| format!("cannot list {tasks}"))?.path().join("schedstat");
         // A thread may end between being listed and being read.
         let Ok(text) = fs::read_to_string(&path) else { continue };
-        let ran = text.split(' ').next().and_then(|number| number.parse().ok());
-        total += Duration::from_nanos(ran.with_context(|| format!("no time in {text:?}"))?);
+        total += ran(&text)?;
     }
     Ok(total)
+}
+
+/// The CPU time of one of our own threads.
+pub(super) fn own_cpu_time(tid: i32) -> anyhow::Result<Duration> {
+    let path = format!("/proc/self/task/{tid}/schedstat");
+    ran(&fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?)
+}
+
+fn ran(schedstat: &str) -> anyhow::Result<Duration> {
+    let time = schedstat.split(' ').next().and_then(|number| number.parse().ok());
+    Ok(Duration::from_nanos(time.with_context(|| format!("no time in {schedstat:?}"))?))
 }
 
 /// Resident memory in MiB.

@@ -1,7 +1,7 @@
 //! `energy-prof record -a` in the background, while something else is measured.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -21,9 +21,14 @@ pub(super) struct Recording {
 impl Recording {
     /// Starts one, and waits until it has written its first second.
     pub(super) fn start(setting: &Setting) -> anyhow::Result<Self> {
+        Self::start_with(setting, &[])
+    }
+
+    /// Starts one with more options.
+    pub(super) fn start_with(setting: &Setting, options: &[&str]) -> anyhow::Result<Self> {
         let trace = setting.place.join("recorded.trace");
         let mut record = Command::new(&setting.program);
-        record.args(["record", "-a", "--force", "--quiet", "-o"]).arg(&trace);
+        record.args(["record", "-a", "--force", "--quiet", "-o"]).arg(&trace).args(options);
         // What an older recording left there would look like the first second.
         if trace.exists() {
             fs::remove_dir_all(&trace)
@@ -48,6 +53,11 @@ impl Recording {
         self.program.pid()
     }
 
+    /// Where it goes.
+    pub(super) fn trace(&self) -> &Path {
+        &self.trace
+    }
+
     /// Ends it, and gives what it says about itself.
     pub(super) fn finish(mut self) -> anyhow::Result<Session> {
         let status = self.program.interrupt()?;
@@ -60,6 +70,14 @@ impl Recording {
             .with_context(|| format!("{} is no JSON", path.display()))?;
         Ok(Session(json))
     }
+}
+
+/// How long after the windows' edges the counters had been read.
+pub(super) struct Reads {
+    pub(super) edges: u64,
+    /// How many of them took more than 2 ms.
+    pub(super) late_percent: f64,
+    pub(super) latest_ms: f64,
 }
 
 /// A finished recording's `session.json`.
@@ -79,6 +97,26 @@ impl Session {
     /// Threads that ran and were gone before anything named them.
     pub(super) fn unnamed_threads(&self) -> anyhow::Result<u64> {
         self.loss("unnamed_threads")
+    }
+
+    /// Windows of which the energy is not known, counted once for each counter.
+    pub(super) fn windows_without_energy(&self) -> anyhow::Result<u64> {
+        self.loss("energy_gaps")
+    }
+
+    /// How punctually the counters were read.
+    #[expect(clippy::cast_precision_loss, reason = "nothing counted here comes near 2^53")]
+    pub(super) fn reads(&self) -> anyhow::Result<Reads> {
+        let number = |name: &str| {
+            let number = self.0["reads"][name].as_u64();
+            number.with_context(|| format!("session.json has no reads.{name}"))
+        };
+        let edges = number("edges")?;
+        Ok(Reads {
+            edges,
+            late_percent: 100.0 * number("over_2_ms")? as f64 / edges.max(1) as f64,
+            latest_ms: number("longest_ns")? as f64 / 1e6,
+        })
     }
 
     /// Mean time of the switch hook in nanoseconds, while the kernel counted it.

@@ -172,6 +172,9 @@ pub(crate) struct MeasureArguments {
     /// Look for energy sources here instead of /sys
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) sysfs: Option<PathBuf>,
+    /// Look for devices here instead of /dev
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) dev: Option<PathBuf>,
     /// Look for the kernel's type information here instead of /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) btf: Option<PathBuf>,

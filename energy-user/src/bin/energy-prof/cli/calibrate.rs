@@ -40,6 +40,9 @@ pub(crate) struct CalibrateArguments {
     /// Look for energy sources here instead of /sys
     #[arg(long, value_name = "DIR", hide = true, requires = "output")]
     pub(crate) sysfs: Option<PathBuf>,
+    /// Look for devices here instead of /dev
+    #[arg(long, value_name = "DIR", hide = true, requires = "output")]
+    pub(crate) dev: Option<PathBuf>,
     /// Where the calibration goes, instead of where record looks for it:
     /// /var/lib/energy-prof/calibration.json for root, else
     /// ~/.local/state/energy-prof/calibration.json

@@ -23,6 +23,9 @@ pub(crate) struct DoctorArguments {
     /// Look for energy sources here instead of /sys
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) sysfs: Option<PathBuf>,
+    /// Look for devices here instead of /dev
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) dev: Option<PathBuf>,
     /// Write JSON
     #[arg(long)]
     pub(crate) json: bool,

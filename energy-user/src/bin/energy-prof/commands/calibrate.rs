@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<Status> {
         sources: SourceOptions {
             powercap_root: arguments.powercap_root.clone(),
             sysfs: arguments.sysfs.clone(),
+            dev: arguments.dev.clone(),
             choice: arguments.source,
             nvml_library: arguments.nvml_library.clone(),
         },
@@ -103,7 +104,8 @@ pub(super) fn for_recording(arguments: &MeasureArguments) -> anyhow::Result<Opti
     if let Some(file) = &arguments.calibration {
         return Ok(Some(load(file)?));
     }
-    if arguments.powercap_root.is_some() || arguments.sysfs.is_some() {
+    let other = [&arguments.powercap_root, &arguments.sysfs, &arguments.dev];
+    if other.into_iter().any(Option::is_some) {
         return Ok(None);
     }
     let there: Option<PathBuf> = usual_place().filter(|place| place.exists());

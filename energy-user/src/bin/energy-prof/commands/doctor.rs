@@ -4,9 +4,11 @@ use std::io::stdout;
 use std::path::Path;
 use std::time::Duration;
 
+use energy_prof::model::Provenance;
 use energy_prof::probes::{BpfSupport, ProbeError, SamplingEvent, count_event, monotonic_now};
 use energy_prof::sources::{
-    Finding, FindingState, HostFacts, SourceOptions, cross_check, discover,
+    EnergySource, Finding, FindingState, HostFacts, SourceChoice, SourceOptions, cross_check,
+    discover,
 };
 use serde::Serialize;
 
@@ -48,18 +50,23 @@ pub(crate) fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<S
     let options = SourceOptions {
         powercap_root: arguments.powercap_root.clone(),
         sysfs: arguments.sysfs.clone(),
+        dev: arguments.dev.clone(),
         nvml_library: arguments.nvml_library.clone(),
         choice: arguments.source,
     };
     let mut found = discover(&options, &facts, &count_event);
-    if found.sources.len() > 1 {
+    let has_counters = !found.sources.is_empty();
+    let mut kinds = found.sources.iter().map(|source| source.provenance());
+    let measured = found.model.is_none() && kinds.any(|kind| kind == Provenance::Measured);
+    let mut compared = found.sources;
+    compared.extend(other_ways(&options, &facts));
+    if compared.len() > 1 {
         let wait = || std::thread::sleep(COMPARED_FOR);
-        found.findings.extend(cross_check(&mut found.sources, &monotonic_now, wait));
+        found.findings.extend(cross_check(&mut compared, &monotonic_now, wait));
     }
     let bpf = BpfSupport::probe();
-    let can_record = bpf.attached.is_ok()
-        && bpf.host_pids
-        && (!found.sources.is_empty() || found.model.is_some());
+    let can_record =
+        bpf.attached.is_ok() && bpf.host_pids && (has_counters || found.model.is_some());
     let mut findings = about_bpf(&bpf);
     findings.extend(found.findings.iter().map(line));
     findings.push(about_cgroups());
@@ -71,7 +78,7 @@ pub(crate) fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<S
         cpus: facts.cpus,
         virtualisation: facts.virtualisation.clone(),
         can_record,
-        measured: found.model.is_none() && !found.sources.is_empty(),
+        measured,
         findings,
     };
     if arguments.json {
@@ -80,6 +87,17 @@ pub(crate) fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<S
         terminal::print(&text(&report, terminal::colours(color, &stdout())))?;
     }
     Ok(Status::SUCCESS)
+}
+
+/// What reads the same counters as registers, to hold those against.
+fn other_ways(options: &SourceOptions, facts: &HostFacts) -> Vec<Box<dyn EnergySource>> {
+    if options.choice != SourceChoice::RaplMsr {
+        return Vec::new();
+    }
+    let by = |choice| {
+        discover(&SourceOptions { choice, ..options.clone() }, facts, &count_event).sources
+    };
+    [SourceChoice::RaplPerf, SourceChoice::RaplPowercap].into_iter().flat_map(by).collect()
 }
 
 fn line(finding: &Finding) -> Line {

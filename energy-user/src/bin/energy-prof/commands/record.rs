@@ -92,6 +92,7 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> anyhow::Result<Re
         environment: Vec::new(),
         powercap_root: arguments.powercap_root.clone(),
         sysfs: arguments.sysfs.clone(),
+        dev: arguments.dev.clone(),
         nvml_library: arguments.nvml_library.clone(),
         source: arguments.source,
         calibration: calibrate::for_recording(arguments)?,
