@@ -421,7 +421,7 @@ fn a_model_card_has_grams() {
 fn emissions_need_a_place() {
     let mut exported = exported();
     exported.site = Site::of(&SiteOptions::default(), 2026).unwrap();
-    for format in [Format::CodeCarbon, Format::HuggingFace] {
+    for format in [Format::CodeCarbon, Format::HuggingFace, Format::Markdown, Format::Latex] {
         let error = format.exporter().write(&exported.subject(), &mut Vec::new()).unwrap_err();
         assert!(error.to_string().contains("--zone FR"), "{error}");
     }
@@ -460,4 +460,12 @@ fn a_report_for_browsers_without_a_place_has_no_emissions_of_rows() {
     exported.site = Site::of(&SiteOptions::default(), 2026).unwrap();
     let html = exported.text(&*Format::Html.exporter());
     assert!(!html.contains("<th>emissions</th>") && html.contains("where it ran was not said"));
+}
+
+#[test]
+fn a_sentence_for_a_paper_has_the_figures_and_their_sources() {
+    let markdown = exported().text(&*Format::Markdown.exporter());
+    insta::assert_snapshot!(markdown);
+    let latex = exported().text(&*Format::Latex.exporter());
+    assert!(latex.contains("\\texttt{make -j2}") && latex.contains("95 \\% interval"), "{latex}");
 }

@@ -7,7 +7,8 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::{
-    CodeCarbon, Csv, Exporter, Firefox, Flamegraph, Folded, Html, HuggingFace, Pprof, Speedscope,
+    CodeCarbon, Csv, Exporter, Firefox, Flamegraph, Folded, Html, HuggingFace, Pprof, Sentence,
+    Speedscope,
 };
 
 /// A format.
@@ -31,11 +32,15 @@ pub enum Format {
     CodeCarbon,
     /// Emissions in a model card of Hugging Face, see [`HuggingFace`].
     HuggingFace,
+    /// A sentence for a README or a web page, see [`Sentence`].
+    Markdown,
+    /// A sentence for a paper, see [`Sentence`].
+    Latex,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Pprof,
         Self::Firefox,
         Self::Speedscope,
@@ -45,6 +50,8 @@ impl Format {
         Self::Csv,
         Self::CodeCarbon,
         Self::HuggingFace,
+        Self::Markdown,
+        Self::Latex,
     ];
 
     /// Its name on the command line.
@@ -59,6 +66,8 @@ impl Format {
             Self::Csv => "csv",
             Self::CodeCarbon => "codecarbon",
             Self::HuggingFace => "huggingface",
+            Self::Markdown => "markdown",
+            Self::Latex => "latex",
         }
     }
 
@@ -74,6 +83,8 @@ impl Format {
             Self::Csv => &[".csv"],
             Self::CodeCarbon => &["emissions.csv"],
             Self::HuggingFace => &["readme.md"],
+            Self::Markdown => &[".md"],
+            Self::Latex => &[".tex"],
         }
     }
 
@@ -86,7 +97,13 @@ impl Format {
     pub const fn needs_stacks(self) -> bool {
         !matches!(
             self,
-            Self::Firefox | Self::Html | Self::Csv | Self::CodeCarbon | Self::HuggingFace
+            Self::Firefox
+                | Self::Html
+                | Self::Csv
+                | Self::CodeCarbon
+                | Self::HuggingFace
+                | Self::Markdown
+                | Self::Latex
         )
     }
 
@@ -101,6 +118,7 @@ impl Format {
             Self::Html => "open it in a browser; it needs no network",
             Self::CodeCarbon => "CodeCarbon's dashboard reads it; energies in it hold the PUE",
             Self::HuggingFace => "emissions in it are in grams",
+            Self::Markdown | Self::Latex => "a sentence with its factors and their sources",
             Self::Csv => "one row for each window and domain, then for each window and process",
         }
     }
@@ -127,6 +145,8 @@ impl Format {
             Self::Csv => Box::new(Csv),
             Self::CodeCarbon => Box::new(CodeCarbon),
             Self::HuggingFace => Box::new(HuggingFace::default()),
+            Self::Markdown => Box::new(Sentence::Markdown),
+            Self::Latex => Box::new(Sentence::Latex),
         }
     }
 }

@@ -21,6 +21,7 @@ mod headline;
 mod html;
 mod huggingface;
 mod pprof;
+mod sentence;
 mod speedscope;
 mod stacks;
 mod timeline;
@@ -40,6 +41,7 @@ pub use format::{Format, ParseFormatError};
 pub use html::Html;
 pub use huggingface::HuggingFace;
 pub use pprof::Pprof;
+pub use sentence::Sentence;
 pub use speedscope::Speedscope;
 pub use timeline::{ProcessTrack, Timeline};
 

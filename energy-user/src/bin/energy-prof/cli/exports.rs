@@ -63,7 +63,7 @@ pub(crate) struct ExportArguments {
     /// The trace
     #[arg(default_value = "energy.trace")]
     pub(crate) trace: PathBuf,
-    /// pprof, firefox, speedscope, folded, flamegraph, html, csv, codecarbon or huggingface; else by
+    /// pprof, firefox, speedscope, folded, flamegraph, html, csv, codecarbon, huggingface, markdown or latex; else by
     /// the file's name
     #[arg(short, long, value_parser = one_of::<Format>)]
     pub(crate) format: Option<Format>,
