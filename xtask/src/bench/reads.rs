@@ -26,22 +26,24 @@ const LATE_GOAL: f64 = 0.1;
 
 /// How long a thread that only sleeps is watched, at most.
 const SLEEP: Duration = Duration::from_secs(20);
-/// Longer than a recording takes to start, or to end.
-const HOLD: Duration = Duration::from_secs(5);
+/// Longer than a recording takes to start.
+const START: Duration = Duration::from_secs(5);
+/// Longer than a recording takes to end, in which it writes its tables anew.
+const END: Duration = Duration::from_mins(5);
 /// In which the simulator takes notice of a command; it looks every 10 ms.
 const NOTICE: Duration = Duration::from_millis(200);
 
 pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let bare = sleeper::sleep_for(setting.length.min(SLEEP))?;
     let counter = Counter::start(setting)?;
-    let before = counter.hold()?;
+    let before = counter.hold(START)?;
     let recording = Recording::start_with(setting, &counter.options()?)?;
     counter.check_still(before)?;
     let (started, cpu_before) = (Instant::now(), process::cpu_time(recording.pid())?);
     thread::sleep(setting.length);
     let cpu = process::cpu_time(recording.pid())?.saturating_sub(cpu_before);
     let cpu = 100.0 * cpu.as_secs_f64() / started.elapsed().as_secs_f64();
-    let after = counter.hold()?;
+    let after = counter.hold(END)?;
     let trace = recording.trace().to_owned();
     let session = recording.finish()?;
     counter.check_still(after)?;
@@ -94,9 +96,9 @@ impl Counter {
     }
 
     /// Keeps it still for a while, and gives what it shows then.
-    fn hold(&self) -> anyhow::Result<u64> {
+    fn hold(&self, length: Duration) -> anyhow::Result<u64> {
         let path = self.root.join("control");
-        let line = format!("stale package-0 {}ms\n", HOLD.as_millis());
+        let line = format!("stale package-0 {}ms\n", length.as_millis());
         OpenOptions::new()
             .append(true)
             .open(&path)
@@ -110,7 +112,7 @@ impl Counter {
     fn check_still(&self, shown_uj: u64) -> anyhow::Result<()> {
         if self.shown_uj()? != shown_uj {
             bail!(
-                "the recording took longer than {HOLD:?} to start or end: the machine is too busy"
+                "the recording took longer than {START:?} to start, or {END:?} to end: the machine is too busy"
             );
         }
         Ok(())
