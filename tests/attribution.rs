@@ -1,52 +1,13 @@
 //! Energy closes, whatever ran and whatever the counters said.
 
-use std::collections::BTreeMap;
-
 use energy_prof::analyze::{AnalyzeError, AnalyzeOptions, analyze, attribute};
-use energy_prof::attribution::{
-    Baseline, Baselines, IdlePolicy, ModelKind, Rules, attribute_window,
-};
-use energy_prof::model::{
-    CounterFlags, CpuPlace, Domain, DomainId, EnergySample, Provenance, Residency, ThreadId,
-    Topology, Window,
-};
-use energy_prof::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime, Watts};
+use energy_prof::attribution::{Baseline, Baselines, IdleRule, Rules, TimeShare, attribute_window};
+use energy_prof::model::{CpuPlace, Domain, DomainId, Provenance, ThreadId, Topology};
+use energy_prof::units::{Microjoules, Nanoseconds, Watts};
 use proptest::prelude::*;
 
 use crate::support::in_memory::{CORE, DRAM, InMemory, PACKAGE, build};
-
-fn window(milliseconds: u64) -> Window {
-    Window {
-        index: 4,
-        start: MonotonicTime::from_nanos(1_000_000_000),
-        end: MonotonicTime::from_nanos(1_000_000_000) + Nanoseconds::from_millis(milliseconds),
-        start_utc: WallTime::default(),
-        lost_switches: 0,
-        lost_events: 0,
-    }
-}
-
-fn sample(domain: DomainId, energy: Option<u64>, error: Option<u64>) -> EnergySample {
-    EnergySample {
-        window: 4,
-        domain,
-        source: "rapl-powercap".to_owned(),
-        provenance: Provenance::Measured,
-        energy: energy.map(Microjoules::new),
-        error: error.map(Microjoules::new),
-        flags: CounterFlags::NONE,
-    }
-}
-
-fn on(thread: u32, cpu: u16, milliseconds: u64) -> Residency {
-    Residency {
-        window: 4,
-        thread: ThreadId(thread),
-        cpu,
-        oncpu: Nanoseconds::from_millis(milliseconds),
-        switches: 1,
-    }
-}
+use crate::support::one_window::{cases, on, sample, window};
 
 fn two_sockets() -> Topology {
     let place = |cpu| (cpu, CpuPlace { socket: cpu / 2, die: 0, core: cpu % 2 });
@@ -54,7 +15,7 @@ fn two_sockets() -> Topology {
 }
 
 fn rules<'a>(topology: &'a Topology, baselines: &'a Baselines) -> Rules<'a> {
-    Rules { topology, baselines, model: ModelKind::Time, idle: IdlePolicy::Separate }
+    Rules { topology, baselines, model: &TimeShare, idle: IdleRule::Separate }
 }
 
 /// The worked example of docs/attribution.md.
@@ -262,62 +223,6 @@ fn the_size_of_batches_changes_nothing() {
         recording.batch = batch;
         assert_eq!(analyze(&recording, &AnalyzeOptions::default()).unwrap(), expected);
     }
-}
-
-/// A machine, what its counters said in one window, and who ran.
-#[derive(Clone, Debug)]
-struct Case {
-    topology: Topology,
-    energy: Vec<EnergySample>,
-    residency: Vec<Residency>,
-    given: BTreeMap<DomainId, Watts>,
-    milliseconds: u64,
-}
-
-fn cases() -> impl Strategy<Value = Case> {
-    let place =
-        (0..3u16, 0..2u16, 0..4u16).prop_map(|(socket, die, core)| CpuPlace { socket, die, core });
-    // Some CPUs that run are of unknown place.
-    let topology =
-        prop::collection::btree_map(0..12u16, place, 0..10).prop_map(|cpus| Topology { cpus });
-    let domain = (
-        prop::sample::select(Domain::ALL.to_vec()),
-        prop::option::of(0..3u16),
-        prop::option::of(0..2u16),
-    )
-        .prop_map(|(domain, socket, die)| DomainId { domain, socket, die });
-    let amount = prop_oneof![Just(0), 0..10u64, 0..1_000_000_000u64, 0..1u64 << 62];
-    let watts = prop_oneof![Just(0.0), 0.0..500.0, Just(1e12)];
-    let entry = (
-        domain,
-        prop::option::weighted(0.9, amount),
-        prop::option::of(0..1u64 << 40),
-        prop::option::of(watts),
-    );
-    let energy = prop::collection::vec(entry, 0..6);
-    let row = (0..8u32, 0..12u16, prop_oneof![Just(0), 0..100u64, 0..10_000_000_000u64]);
-    let residency = prop::collection::vec(row, 0..30);
-    (topology, energy, residency, 1..10_000u64).prop_map(
-        |(topology, energy, residency, milliseconds)| Case {
-            topology,
-            given: energy
-                .iter()
-                .filter_map(|(domain, _, _, watts)| Some((*domain, Watts::new((*watts)?))))
-                .collect(),
-            energy: energy
-                .into_iter()
-                .map(|(domain, energy, error, _)| sample(domain, energy, error))
-                .collect(),
-            residency: residency
-                .into_iter()
-                .map(|(thread, cpu, nanoseconds)| Residency {
-                    oncpu: Nanoseconds::new(nanoseconds),
-                    ..on(thread, cpu, 0)
-                })
-                .collect(),
-            milliseconds,
-        },
-    )
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use energy_prof::analyze::{
     AnalyzeOptions, CallTreeOptions, analyze, attribute, profile_and_call_tree,
 };
 use energy_prof::attribution::{
-    Baseline, Baselines, CardUse, CardUser, IdlePolicy, ModelKind, Nobodys, Rules,
+    Baseline, Baselines, CardUse, CardUser, IdleRule, Nobodys, Rules, TimeShare,
     attribute_window_with_cards,
 };
 use energy_prof::model::{
@@ -257,8 +257,8 @@ proptest! {
         let rules = Rules {
             topology: &topology,
             baselines: &baselines,
-            model: ModelKind::Time,
-            idle: IdlePolicy::Separate,
+            model: &TimeShare,
+            idle: IdleRule::Separate,
         };
         let window = training().windows[0];
         let sample = EnergySample {

@@ -15,15 +15,18 @@ mod electricity_maps;
 mod emissions;
 mod export;
 mod export_commands;
+mod idle_policies;
 mod import;
 mod import_codecarbon;
 mod import_nvidia_smi;
 mod import_power_gadget;
 mod import_turbostat;
 mod profile;
+mod regress;
 mod report;
 mod report_code;
 mod report_emissions;
+mod report_models;
 mod report_over_time;
 mod series;
 mod sources;
@@ -58,11 +61,14 @@ mod support {
     #[expect(dead_code, reason = "single rights belong to the kernel tests")]
     pub(crate) mod nobody;
     pub(crate) mod nvml;
+    pub(crate) mod one_window;
     pub(crate) mod outcome;
     pub(crate) mod program;
     pub(crate) mod protobuf;
     pub(crate) mod recorded_seconds;
     pub(crate) mod sampled;
+    #[expect(dead_code, reason = "the bench of accuracy simulates more")]
+    pub(crate) mod simulated_load;
     pub(crate) mod skip;
     pub(crate) mod small_trace;
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 
-use energy_prof::attribution::{Baselines, IdlePolicy, ModelKind, Rules, attribute_window};
+use energy_prof::attribution::{Baselines, IdleRule, Rules, TimeShare, attribute_window};
 use energy_prof::model::{
     CounterFlags, Domain, DomainId, EnergySample, Provenance, Residency, ThreadId, Topology,
     Window, disjoint_cover,
@@ -279,8 +279,8 @@ fn nobodys_cpu_time_says_who_used_a_card() {
     let rules = Rules {
         topology: &topology,
         baselines: &baselines,
-        model: ModelKind::Time,
-        idle: IdlePolicy::Separate,
+        model: &TimeShare,
+        idle: IdleRule::Separate,
     };
     let of = |domain| {
         let divided = attribute_window(&window, &[sample(domain)], &ran, &rules);

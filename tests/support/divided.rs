@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use energy_prof::attribution::{
-    AttributedWindow, Baselines, IdlePolicy, ModelKind, Rules, attribute_window,
+    AttributedWindow, Baselines, IdleRule, Rules, TimeShare, attribute_window,
 };
 use energy_prof::model::{DomainId, EnergySample, Residency, ThreadId, ThreadInfo, Window};
 use energy_prof::trace::TraceReader;
@@ -38,8 +38,8 @@ impl Divided {
         let rules = Rules {
             topology: &reader.session().topology,
             baselines: &Baselines::given(&given),
-            model: ModelKind::Time,
-            idle: IdlePolicy::Separate,
+            model: &TimeShare,
+            idle: IdleRule::Separate,
         };
         let divide = |window: Window| {
             let energy = energy.remove(&window.index).unwrap();

@@ -69,7 +69,7 @@ pub(super) fn profile_and_call_tree_by<R: Recording>(
         let samples = samples.of_window(divided.window.index)?;
         tree.add(&divided, samples, |thread| choice.includes(thread));
     }
-    let profile = profile.finish(threads, &plan.tables.sources, &plan.baselines);
+    let profile = plan.finish(profile, threads);
     let stacks = recording.stacks().map_err(of_recording)?;
     let tree = tree.finish(&profile, of.roots, stacks).map_err(of_recording)?;
     Ok((profile, tree))

@@ -28,10 +28,13 @@ pub use store::store_attributed;
 pub use symbolize::{ModuleNames, Symbolized, WhyUnnamed, symbolize};
 
 use crate::attribution::{
-    AttributedWindow, Baseline, BaselineSearch, Baselines, IdlePolicy, ModelKind, Rules,
+    AttributedDomain, AttributedWindow, Baseline, BaselineSearch, Baselines, EquationGathering,
+    IdlePolicy, IdleRule, Model, ModelKind, ProcessNumbers, Programs, Regression, Rules, TimeShare,
     attribute_window_with_cards,
 };
-use crate::model::{AttributedSample, DomainId, Provenance, Topology, disjoint_cover_with};
+use crate::model::{
+    AttributedSample, DomainId, Provenance, ThreadId, ThreadInfo, disjoint_cover_with,
+};
 use crate::profile::{CalibrationFacts, Facts, Method, Profile, ProfileBuilder};
 use crate::units::{MonotonicTime, Nanoseconds, Watts};
 use cards::Cards;
@@ -66,7 +69,7 @@ pub fn analyze<R: Recording>(
         recorded.add_to(&mut profile, &divided);
     }
     let threads = recording.threads().map_err(of_recording)?;
-    Ok(profile.finish(threads, &plan.tables.sources, &plan.baselines))
+    Ok(plan.finish(profile, threads))
 }
 
 /// Divides a recording's energy among its threads and gives the charges to `store`, in the order of
@@ -85,7 +88,7 @@ where
     let plan = Plan::new(recording, options)?;
     let mut rows = plan.divide(recording, options)?.flat_map(|divided| match divided {
         Ok((divided, _)) => {
-            divided.domains.into_iter().flat_map(|domain| domain.samples).map(Ok).collect()
+            divided.domains.into_iter().flat_map(AttributedDomain::into_charges).map(Ok).collect()
         }
         Err(error) => vec![Err(error)],
     });
@@ -98,6 +101,9 @@ struct Plan {
     start: MonotonicTime,
     cards: Cards,
     baselines: Baselines,
+    processes: ProcessNumbers,
+    /// What the model `regress` found, where it is the one chosen.
+    regression: Option<Regression>,
 }
 
 impl Plan {
@@ -109,11 +115,19 @@ impl Plan {
             return Err(AnalyzeError::UnknownDomain { domain: *domain, present });
         }
         let start = tables.windows.first().map(|window| window.start).unwrap_or_default();
-        let topology = recording.topology();
         let known = Baselines::known(&options.given, told_idle(&tables, &recording.facts()));
         let cards = cards_of(recording, &tables)?;
-        let baselines = find_baselines(&tables, recording, topology, &cards, known)?;
-        let plan = Self { tables, start, cards, baselines };
+        let programs = match options.model {
+            ModelKind::Regress => Some(Programs::new(&recording.threads().map_err(of_recording)?)),
+            ModelKind::Time => None,
+        };
+        let (baselines, regression) =
+            first_pass(&tables, recording, &cards, known, programs.as_ref())?;
+        let processes = match options.idle {
+            IdlePolicy::Equal => ProcessNumbers::new(&recording.threads().map_err(of_recording)?),
+            _ => ProcessNumbers::default(),
+        };
+        let plan = Self { tables, start, cards, baselines, processes, regression };
         plan.check_range(options)?;
         Ok(plan)
     }
@@ -123,6 +137,16 @@ impl Plan {
         let method = Method { model: options.model, idle: options.idle };
         let recorded_windows = self.tables.windows.len() as u64;
         ProfileBuilder::new(recording.facts(), method, self.start, recorded_windows)
+    }
+
+    /// The profile, once all windows are added.
+    fn finish(&self, profile: ProfileBuilder, threads: BTreeMap<ThreadId, ThreadInfo>) -> Profile {
+        let found = self.regression.as_ref().map(Regression::facts).unwrap_or_default();
+        let mut profile = profile.finish(threads, &self.tables.sources, &self.baselines);
+        for (domain, facts) in found {
+            profile.domains.entry(domain).or_default().regression = Some(facts);
+        }
+        profile
     }
 
     /// The chosen windows, divided, each with what was recorded of it.
@@ -135,7 +159,11 @@ impl Plan {
         AnalyzeError,
     > {
         let topology = recording.topology();
-        let AnalyzeOptions { model, idle, .. } = *options;
+        let idle = IdleRule::new(options.idle, &self.processes);
+        let model: &dyn Model = match &self.regression {
+            Some(regression) => regression,
+            None => &TimeShare,
+        };
         let rules = Rules { topology, baselines: &self.baselines, model, idle };
         let chosen = self.tables.stream(recording)?.filter(|recorded| {
             recorded.as_ref().map_or(true, |recorded| self.chooses(recorded.window.start, options))
@@ -225,21 +253,31 @@ fn cards_of<R: Recording>(recording: &R, tables: &Tables) -> Result<Cards, Analy
     Ok(Cards::new(&told, &tables.windows, &threads))
 }
 
-/// The first pass. It is spared where every domain's baseline is known.
-fn find_baselines<R: Recording>(
+/// The first pass: it looks for baselines, and for the watts of `programs` where those are asked for. It
+/// is spared where nothing is to be found.
+fn first_pass<R: Recording>(
     tables: &Tables,
     recording: &R,
-    topology: &Topology,
     cards: &Cards,
     known: Baselines,
-) -> Result<Baselines, AnalyzeError> {
-    if known.cover(tables.sources.keys()) {
-        return Ok(known);
+    programs: Option<&Programs>,
+) -> Result<(Baselines, Option<Regression>), AnalyzeError> {
+    if known.cover(tables.sources.keys()) && programs.is_none() {
+        return Ok((known, None));
     }
+    let topology = recording.topology();
     let mut search = BaselineSearch::new(topology);
+    let mut gathering = programs.map(|programs| EquationGathering::new(topology, programs));
     for recorded in tables.stream(recording)? {
-        let RecordedWindow { window, energy, residency, .. } = recorded?;
+        let RecordedWindow { window, energy, residency, residency_known } = recorded?;
         search.observe(&window, energy, &residency, &cards.of_window(&window));
+        if let Some(gathering) = gathering.as_mut().filter(|_| residency_known) {
+            gathering.observe(&window, energy, &residency);
+        }
     }
-    Ok(search.finish(known))
+    let baselines = search.finish(known);
+    let Some(regression) = gathering.map(|gathering| gathering.solve(&baselines)) else {
+        return Ok((baselines, None));
+    };
+    Ok((baselines.or_fitted(&regression.facts()), Some(regression)))
 }

@@ -32,7 +32,7 @@ pub fn analyze_in_parts<R: Recording, K: Ord>(
         parts.add(part_of(&recorded.window), begin, &divided, &recorded);
     }
     let threads = recording.threads().map_err(of_recording)?;
-    let whole = whole.finish(threads, &plan.tables.sources, &plan.baselines);
+    let whole = plan.finish(whole, threads);
     let parts = parts.finish(&whole, &plan, recording)?;
     Ok((whole, parts.into_iter().map(|(key, (part, _))| (key, part)).collect()))
 }
@@ -93,7 +93,7 @@ impl<K: Ord> Parts<K> {
     ) -> Result<BTreeMap<K, (Profile, BTreeSet<u32>)>, AnalyzeError> {
         let threads = recording.threads().map_err(of_recording)?;
         let finish = |builder: ProfileBuilder| {
-            let mut part = builder.finish(threads.clone(), &plan.tables.sources, &plan.baselines);
+            let mut part = plan.finish(builder, threads.clone());
             part.count_as(whole);
             part
         };

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-use super::CardUse;
+use super::{CardUse, RegressionFacts};
 use crate::model::{DomainId, EnergySample, Residency, ThreadId, Topology, Window};
 use crate::units::scale::utc;
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds, Share, WallTime, Watts};
@@ -44,6 +44,13 @@ pub enum Baseline {
         /// How busy the domain's CPUs were in it.
         busy: Share,
     },
+    /// The model `regress` found what remains when every program's part is taken away.
+    Fitted {
+        /// The power.
+        power: Watts,
+        /// Its standard error.
+        error: Watts,
+    },
     /// The domain's CPUs were never quiet for long enough: idle cannot be told from active.
     #[default]
     Unknown,
@@ -56,9 +63,15 @@ impl Baseline {
             Self::Given(power)
             | Self::Calibrated { power, .. }
             | Self::Modelled(power)
-            | Self::LowestSeen { power, .. } => Some(power),
+            | Self::LowestSeen { power, .. }
+            | Self::Fitted { power, .. } => Some(power),
             Self::Unknown => None,
         }
+    }
+
+    /// Whether it was told, and not found in the recording.
+    pub const fn is_told(self) -> bool {
+        matches!(self, Self::Given(_) | Self::Modelled(_))
     }
 
     /// How it was found, in one word, for outputs that machines read.
@@ -68,6 +81,7 @@ impl Baseline {
             Self::Calibrated { .. } => "calibrated",
             Self::Modelled(_) => "modelled",
             Self::LowestSeen { .. } => "lowest_seen",
+            Self::Fitted { .. } => "fitted",
             Self::Unknown => "unknown",
         }
     }
@@ -89,6 +103,13 @@ impl fmt::Display for Baseline {
                 from.seconds(),
                 busy.percent()
             ),
+            Self::Fitted { error, .. } => {
+                write!(
+                    f,
+                    "fitted: what no program accounts for (±{:.2} W at 95 %)",
+                    1.96 * error.get()
+                )
+            }
             Self::Unknown => write!(
                 f,
                 "unknown: its CPUs were never at most {BUSIEST_PERCENT} % busy for {:.0} s",
@@ -128,6 +149,19 @@ impl Baselines {
     /// The baseline of one domain.
     pub fn of(&self, domain: DomainId) -> Baseline {
         self.by_domain.get(&domain).copied().unwrap_or_default()
+    }
+
+    /// With what a regression found of domains whose baseline nobody told.
+    #[must_use]
+    pub fn or_fitted(mut self, found: &BTreeMap<DomainId, RegressionFacts>) -> Self {
+        for (domain, facts) in found {
+            let Some((power, error)) = facts.idle else { continue };
+            let baseline = self.by_domain.entry(*domain).or_default();
+            if !baseline.is_told() {
+                *baseline = Baseline::Fitted { power, error };
+            }
+        }
+        self
     }
 
     /// What `domain` would have drawn anyway in `lasted`; nothing where the baseline is unknown.

@@ -10,117 +10,33 @@
 
 mod baseline;
 mod cards;
+mod charges;
+mod doubt;
+mod idle;
+mod model;
+mod processes;
+mod regress;
 mod rounding;
 mod stacks;
 mod time_share;
 
-use std::fmt;
-use std::str::FromStr;
-
-use thiserror::Error;
-
 pub use baseline::{Baseline, BaselineSearch, Baselines};
 pub use cards::{CardUse, CardUser, Nobodys};
+pub use doubt::{Doubt, length};
+pub use idle::{IdlePolicy, IdleRule, ParseIdlePolicyError};
+pub use model::{Model, ModelKind, ParseModelError};
+pub use processes::ProcessNumbers;
+pub use regress::{EquationGathering, ProgramWatts, Programs, Regression, RegressionFacts};
 pub use rounding::split;
 pub use stacks::{StackCharge, StackDivider, ThreadCharge};
 pub use time_share::TimeShare;
 
 use crate::model::{
-    AttributedSample, Component, DomainId, EnergySample, Ledger, Provenance, Residency, ThreadId,
-    Topology, Window,
+    AttributedSample, DomainId, EnergySample, Ledger, Provenance, Residency, ThreadId, Topology,
+    Window,
 };
-use crate::units::{Microjoules, Nanoseconds};
-
-/// A rule for dividing a domain's active energy among the threads that ran.
-pub trait Model: fmt::Debug + Sync {
-    /// The name in options, trace and reports.
-    fn name(&self) -> &'static str;
-
-    /// The rule in a few words, for reports.
-    fn rule(&self) -> &'static str;
-
-    /// What each thread's share is in proportion to, in any unit, ascending by thread.
-    ///
-    /// `ran` is what ran in the window on the CPUs that feed the domain, [`ThreadId::LOST`]
-    /// included and [`ThreadId::IDLE`] not, ascending by thread.
-    fn weights(&self, ran: &[Residency]) -> Vec<(ThreadId, u64)>;
-}
-
-/// The models there are. A new one is a file with its [`Model`] and a line in each place here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ModelKind {
-    /// By on-CPU time.
-    #[default]
-    Time,
-}
-
-impl ModelKind {
-    /// Every model, in the order shown.
-    pub const ALL: [Self; 1] = [Self::Time];
-
-    /// The model itself.
-    pub fn model(self) -> &'static dyn Model {
-        match self {
-            Self::Time => &TimeShare,
-        }
-    }
-}
-
-/// A name that is no model of ours.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("{name:?} is no model: expected {}", ModelKind::ALL.map(|kind| kind.model().name()).join(", "))]
-pub struct ParseModelError {
-    name: String,
-}
-
-impl FromStr for ModelKind {
-    type Err = ParseModelError;
-    fn from_str(name: &str) -> Result<Self, ParseModelError> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.model().name() == name)
-            .ok_or_else(|| ParseModelError { name: name.to_owned() })
-    }
-}
-
-/// What becomes of the energy the machine would have drawn anyway.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum IdlePolicy {
-    /// It is a row of its own and charged to no one.
-    #[default]
-    Separate,
-}
-
-impl IdlePolicy {
-    /// Every policy, in the order shown.
-    pub const ALL: [Self; 1] = [Self::Separate];
-
-    /// The name in options and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Separate => "separate",
-        }
-    }
-}
-
-/// A name that is no idle policy of ours.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("{name:?} is no idle policy: expected {}", IdlePolicy::ALL.map(IdlePolicy::name).join(", "))]
-pub struct ParseIdlePolicyError {
-    name: String,
-}
-
-impl FromStr for IdlePolicy {
-    type Err = ParseIdlePolicyError;
-    fn from_str(name: &str) -> Result<Self, ParseIdlePolicyError> {
-        Self::ALL
-            .into_iter()
-            .find(|policy| policy.name() == name)
-            .ok_or_else(|| ParseIdlePolicyError { name: name.to_owned() })
-    }
-}
+use crate::units::{Joules, Microjoules, Nanoseconds};
+use charges::Charges;
 
 /// The choices an attribution is made with.
 #[derive(Clone, Copy, Debug)]
@@ -130,9 +46,9 @@ pub struct Rules<'a> {
     /// What each domain draws when nothing runs.
     pub baselines: &'a Baselines,
     /// How active energy is divided.
-    pub model: ModelKind,
+    pub model: &'a dyn Model,
     /// What becomes of idle energy.
-    pub idle: IdlePolicy,
+    pub idle: IdleRule<'a>,
 }
 
 /// One window, divided.
@@ -157,14 +73,33 @@ pub struct AttributedDomain {
     pub error: Microjoules,
     /// What of `ledger.unattributed` is a graphics card's, by the reason.
     pub nobodys: Nobodys,
-    /// The charges, ascending by thread. They add up to `ledger.attributed`.
+    /// How much of `ledger.attributed` and `ledger.unattributed` is idle energy that a policy shares.
+    pub shared_idle: Microjoules,
+    /// The charges, ascending by thread and component. They add up to `ledger.attributed`.
     pub samples: Vec<AttributedSample>,
+    /// How uncertain the model makes each of `samples`.
+    pub doubt: Doubt,
+}
+
+impl AttributedDomain {
+    /// The charges, with all that is known of their errors in one figure.
+    pub fn into_charges(self) -> impl Iterator<Item = AttributedSample> {
+        let doubt = self.doubt;
+        self.samples.into_iter().enumerate().map(move |(index, charge)| {
+            let model = Joules::new(doubt.deviation(index) * 1e-6);
+            let error = charge.error.joules().get().hypot(model.get());
+            AttributedSample {
+                error: Joules::new(error).to_microjoules().max(charge.error),
+                ..charge
+            }
+        })
+    }
 }
 
 /// Divides the energy of one window among the threads that ran in it.
 ///
-/// Per domain: idle is the baseline's power over the window's length, at most what was measured.
-/// The rest is active and goes to the threads that ran on the feeding CPUs, as the model weighs
+/// Per domain: idle is the baseline's power over the window's length, at most what was measured; what
+/// becomes of it is the idle rule's matter. The rest is active and goes to the threads that ran on the feeding CPUs, as the model weighs
 /// them; the share of [`ThreadId::LOST`] is unattributed. Where nothing ran, all of it is idle.
 /// What a domain that CPUs do not feed, such as a graphics card, draws above idle is unattributed.
 /// Where the energy is unknown there is no ledger and no charge.
@@ -208,64 +143,45 @@ fn attribute_domain(
     rules: &Rules<'_>,
 ) -> AttributedDomain {
     let domain = sample.domain;
-    let Some(measured) = sample.energy else {
-        return AttributedDomain {
-            domain,
-            provenance: sample.provenance,
-            ledger: None,
-            error: Microjoules::ZERO,
-            nobodys: Nobodys::default(),
-            samples: Vec::new(),
-        };
+    let mut divided = AttributedDomain {
+        domain,
+        provenance: sample.provenance,
+        ledger: None,
+        error: Microjoules::ZERO,
+        nobodys: Nobodys::default(),
+        shared_idle: Microjoules::ZERO,
+        samples: Vec::new(),
+        doubt: Doubt::default(),
     };
-    let error = sample.error.unwrap_or(measured);
-    let feeders = rules.topology.feeders(domain);
-    let ran: Vec<Residency> =
-        busy.iter().filter(|row| feeders.contains(row.cpu)).copied().collect();
-    let IdlePolicy::Separate = rules.idle;
+    let Some(measured) = sample.energy else { return divided };
+    divided.error = sample.error.unwrap_or(measured);
     let baseline = rules.baselines.energy(domain, window.length());
     let active = measured.checked_sub(baseline).unwrap_or(Microjoules::ZERO);
     let mut ledger = Ledger { measured, ..Ledger::default() };
-    let (threads, weights): (Vec<ThreadId>, Vec<u64>) =
-        rules.model.model().weights(&ran).into_iter().unzip();
-    let mut samples = Vec::with_capacity(threads.len());
-    let mut nobodys = Nobodys::default();
     let is_idle =
         card.is_some_and(CardUse::is_unused) && rules.baselines.of(domain).power().is_none();
     if is_idle {
         // As of CPUs: where nothing ran, all of it is idle, whatever that is.
     } else if let Some(card) = card {
-        (samples, nobodys) = card.divide(window.index, active, error);
-        ledger.attributed = samples.iter().map(|sample| sample.energy).sum();
-        ledger.unattributed = nobodys.sum();
+        (divided.samples, divided.nobodys) = card.divide(window.index, active, divided.error);
+        ledger.attributed = divided.samples.iter().map(|sample| sample.energy).sum();
+        ledger.unattributed = divided.nobodys.sum();
     } else if !domain.domain.is_fed_by_cpus() {
         ledger.unattributed = active;
-    } else if active > Microjoules::ZERO
-        && let Some(parts) = split(active.get(), &weights)
-    {
-        let total: u128 = weights.iter().copied().map(u128::from).sum();
-        for ((&thread, &weight), &part) in threads.iter().zip(&weights).zip(&parts) {
-            let energy = Microjoules::new(part);
-            if thread == ThreadId::LOST {
-                ledger.unattributed += energy;
-                continue;
-            }
-            ledger.attributed += energy;
-            let share = rounding::share_rounded_up(error.get(), weight, total);
-            samples.push(AttributedSample {
-                window: window.index,
-                thread,
-                domain,
-                component: Component::Active,
-                energy,
-                // A part is less than one unit away from its exact share.
-                error: Microjoules::new(share.saturating_add(1)),
-            });
-        }
+    } else {
+        let feeders = rules.topology.feeders(domain);
+        let ran: Vec<Residency> =
+            busy.iter().filter(|row| feeders.contains(row.cpu)).copied().collect();
+        let idle = measured.min(baseline);
+        let charges = Charges::of(window, sample, active, idle, &ran, rules);
+        ledger.attributed = charges.attributed();
+        ledger.unattributed = charges.unattributed;
+        divided.shared_idle = charges.shared_idle;
+        (divided.samples, divided.doubt) = (charges.samples, charges.doubt);
     }
     ledger.idle = measured
         .checked_sub(ledger.attributed + ledger.unattributed)
-        .expect("the parts of the active energy add up to it, and it is not above the measured");
-    let (provenance, ledger) = (sample.provenance, Some(ledger));
-    AttributedDomain { domain, provenance, ledger, error, nobodys, samples }
+        .expect("the parts of the energy add up to it, and it is not above the measured");
+    divided.ledger = Some(ledger);
+    divided
 }

@@ -3,22 +3,14 @@
 //! says how far that can be off.
 
 use super::Model;
-use crate::model::{Residency, ThreadId};
+use crate::model::{DomainId, Residency, ThreadId};
 
 /// Active energy in proportion to nanoseconds on the CPUs that feed the domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeShare;
 
 impl Model for TimeShare {
-    fn name(&self) -> &'static str {
-        "time"
-    }
-
-    fn rule(&self) -> &'static str {
-        "active energy in proportion to on-CPU time"
-    }
-
-    fn weights(&self, ran: &[Residency]) -> Vec<(ThreadId, u64)> {
+    fn weights(&self, _domain: DomainId, ran: &[Residency]) -> Vec<(ThreadId, u64)> {
         let mut weights: Vec<(ThreadId, u64)> = Vec::new();
         for residency in ran {
             let nanoseconds = residency.oncpu.get();
@@ -36,7 +28,10 @@ impl Model for TimeShare {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Domain;
     use crate::units::Nanoseconds;
+
+    const PACKAGE: DomainId = DomainId::of_socket(Domain::Package, 0);
 
     #[test]
     fn a_thread_that_ran_on_two_cpus_weighs_both() {
@@ -48,7 +43,7 @@ mod tests {
             switches: 1,
         };
         assert_eq!(
-            TimeShare.weights(&[on(2, 0, 30), on(2, 1, 10), on(3, 0, 70)]),
+            TimeShare.weights(PACKAGE, &[on(2, 0, 30), on(2, 1, 10), on(3, 0, 70)]),
             [(ThreadId(2), 40_000_000), (ThreadId(3), 70_000_000)]
         );
     }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use super::facts::Facts;
 use super::sums::ThreadSums;
 use super::uncertainty::{ErrorSum, StandardError};
-use crate::attribution::{AttributedWindow, Baseline, Baselines, IdlePolicy, ModelKind, Nobodys};
+use crate::attribution::{
+    AttributedWindow, Baseline, Baselines, IdlePolicy, ModelKind, Nobodys, RegressionFacts,
+};
 use crate::model::{
     Domain, DomainId, Ledger, Provenance, Residency, ThreadId, ThreadInfo, Window,
     disjoint_cover_with,
@@ -64,6 +66,8 @@ pub struct Span {
 pub struct DomainAccount {
     /// Where it went.
     pub ledger: Ledger,
+    /// What of the ledger's attributed and unattributed energy is idle energy that a policy shares.
+    pub shared_idle: Microjoules,
     /// What of the ledger's unattributed energy is a graphics card's, by the reason.
     pub nobodys: Nobodys,
     /// The weakest kind of figure among its samples.
@@ -78,6 +82,8 @@ pub struct DomainAccount {
     pub covered: Nanoseconds,
     /// What it draws when nothing runs.
     pub baseline: Baseline,
+    /// What the model `regress` found, where it divided the domain.
+    pub regression: Option<RegressionFacts>,
     /// Whether it is in the total; otherwise another domain contains it.
     pub in_total: bool,
     errors: ErrorSum,
@@ -148,6 +154,25 @@ impl Profile {
             .fold(StandardError::default(), StandardError::and)
     }
 
+    /// What of the total's attributed and unattributed energy is idle energy that a policy shares.
+    pub fn shared_idle(&self) -> Microjoules {
+        self.total_domains().map(|(_, account)| account.shared_idle).sum()
+    }
+
+    /// What the model's coefficients add to the error of a part of what `thread` is charged with by the
+    /// domains of the total that CPUs feed, in µJ.
+    pub(super) fn model_error_of_part(&self, thread: ThreadId, part: Microjoules) -> f64 {
+        let Some(account) = self.threads.get(&thread) else { return 0.0 };
+        let fed = self.total_domains().filter(|(id, _)| id.domain.is_fed_by_cpus());
+        let charges: Vec<&Charge> = fed.filter_map(|(id, _)| account.charges.get(&id)).collect();
+        let whole: Microjoules = charges.iter().map(|charge| charge.energy).sum();
+        let variance: f64 = charges.iter().map(|charge| charge.error.model().powi(2)).sum();
+        if variance <= 0.0 || whole == Microjoules::ZERO {
+            return 0.0;
+        }
+        variance.sqrt() * (part.joules().get() / whole.joules().get())
+    }
+
     /// The weakest kind of figure in the total; `None` where there is no figure.
     pub fn provenance(&self) -> Option<Provenance> {
         self.total_domains().filter_map(|(_, account)| account.provenance).max()
@@ -204,16 +229,18 @@ impl ProfileBuilder {
             let account = self.profile.domains.entry(divided.domain).or_default();
             let Some(ledger) = divided.ledger else { continue };
             account.ledger += ledger;
+            account.shared_idle += divided.shared_idle;
             account.nobodys += divided.nobodys;
             account.known += 1;
             account.covered += attributed.window.length();
             account.provenance = account.provenance.max(Some(divided.provenance));
             account.errors.add(divided.error, divided.error, divided.provenance);
             let of_all: Microjoules = divided.samples.iter().map(|sample| sample.error).sum();
-            for sample in &divided.samples {
+            for (index, sample) in divided.samples.iter().enumerate() {
                 let charge = self.threads.of(sample.thread).charge(sample.domain);
-                charge.energy += sample.energy;
-                charge.error.add(sample.error, of_all, divided.provenance);
+                charge.of.energy += sample.energy;
+                charge.of.error.add(sample.error, of_all, divided.provenance);
+                charge.add_doubt(divided.doubt.of(index));
             }
         }
     }

@@ -210,13 +210,17 @@ impl Growing {
                     path(stack).iter().fold(owner, |node, frame| self.child(node, *frame))
                 }
             };
+            let mut error = entry.error;
+            if entry.place != Place::Cards {
+                error.set_model(profile.model_error_of_part(entry.thread, entry.energy));
+            }
             self.tree.shares.push(StackShare {
                 thread: entry.thread,
                 node,
                 energy: entry.energy,
                 oncpu: entry.oncpu,
                 samples: entry.samples,
-                error: entry.error,
+                error,
             });
         }
         self.tree.add_up();

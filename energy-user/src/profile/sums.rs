@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::account::{Charge, ThreadAccount};
+use crate::attribution;
 use crate::model::{DomainId, ThreadId};
 use crate::units::Nanoseconds;
 
@@ -22,7 +23,32 @@ pub(super) struct ThreadSum {
     /// How often it was switched out.
     pub(super) switches: u64,
     /// Its energy. There are a few domains at most, so looking through them is quickest.
-    charges: Vec<(DomainId, Charge)>,
+    charges: Vec<(DomainId, ChargeSum)>,
+}
+
+/// What has been added up of one thread and domain.
+#[derive(Debug, Default)]
+pub(super) struct ChargeSum {
+    /// The energy, with its errors but for the model's.
+    pub(super) of: Charge,
+    /// How far it moves with each cause of the model's doubt, in µJ.
+    doubt: Vec<f64>,
+}
+
+impl ChargeSum {
+    /// Adds the model's doubt about one charge.
+    pub(super) fn add_doubt(&mut self, doubt: &[f64]) {
+        if self.doubt.len() < doubt.len() {
+            self.doubt.resize(doubt.len(), 0.0);
+        }
+        self.doubt.iter_mut().zip(doubt).for_each(|(sum, moved)| *sum += moved);
+    }
+
+    fn finish(self) -> Charge {
+        let mut charge = self.of;
+        charge.error.set_model(attribution::length(&self.doubt));
+        charge
+    }
 }
 
 impl ThreadSums {
@@ -36,7 +62,7 @@ impl ThreadSums {
         let account = |sum: ThreadSum| ThreadAccount {
             oncpu: sum.oncpu,
             switches: sum.switches,
-            charges: sum.charges.into_iter().collect(),
+            charges: sum.charges.into_iter().map(|(id, sum)| (id, sum.finish())).collect(),
             ..ThreadAccount::default()
         };
         self.by_thread.into_iter().map(|(thread, sum)| (thread, account(sum))).collect()
@@ -45,10 +71,10 @@ impl ThreadSums {
 
 impl ThreadSum {
     /// The energy of `domain`; nothing so far where it is new.
-    pub(super) fn charge(&mut self, domain: DomainId) -> &mut Charge {
+    pub(super) fn charge(&mut self, domain: DomainId) -> &mut ChargeSum {
         let found = self.charges.iter().position(|(known, _)| *known == domain);
         let index = found.unwrap_or_else(|| {
-            self.charges.push((domain, Charge::default()));
+            self.charges.push((domain, ChargeSum::default()));
             self.charges.len() - 1
         });
         &mut self.charges[index].1
@@ -91,7 +117,7 @@ mod tests {
         for (thread, domain, energy) in
             [(7, dram, 1), (2, package, 2), (7, package, 4), (7, dram, 8)]
         {
-            sums.of(ThreadId(thread)).charge(domain).energy += Microjoules::new(energy);
+            sums.of(ThreadId(thread)).charge(domain).of.energy += Microjoules::new(energy);
             sums.of(ThreadId(thread)).switches += 1;
         }
         let accounts = sums.into_accounts();

@@ -8,6 +8,10 @@
 //! - *Over threads* errors come from one counter. Adding them up is an upper bound, and so is the
 //!   root of `Σ a·T`, with `a` a charge's error and `T` that of all charges of its window, because
 //!   `(Σ a)² ≤ Σ a·T` in each window. The smaller of the two is taken.
+//! - *A model's coefficients* are wrong in the same way in every window. What that does to a thread's
+//!   energy is added up as vectors ([`crate::attribution::Doubt`]). Threads of one program err
+//!   together and their errors add up; those of different programs partly cancel, so that adding them
+//!   up is an upper bound.
 //! - *Estimates* are wrong in the same direction again and again: their errors add up everywhere.
 
 use crate::model::Provenance;
@@ -25,6 +29,8 @@ pub struct ErrorSum {
     ceiling: f64,
     /// `Σ a` in µJ, of estimates.
     correlated: f64,
+    /// What the model's coefficients add, in µJ.
+    model: f64,
 }
 
 impl ErrorSum {
@@ -40,12 +46,23 @@ impl ErrorSum {
         }
     }
 
+    /// Says what the model's coefficients add to the error of all windows together, in µJ.
+    pub(super) const fn set_model(&mut self, deviation: f64) {
+        self.model = deviation;
+    }
+
+    /// What the model's coefficients add to the error, in µJ.
+    pub(super) const fn model(&self) -> f64 {
+        self.model
+    }
+
     /// Of a part of the energy, its part of the error.
     pub(super) fn scaled(self, part: f64) -> Self {
         Self {
             variance: self.variance * part * part,
             ceiling: self.ceiling * part,
             correlated: self.correlated * part,
+            model: self.model * part,
         }
     }
 
@@ -54,6 +71,7 @@ impl ErrorSum {
         self.variance += windows.variance;
         self.ceiling += windows.ceiling;
         self.correlated += windows.correlated;
+        self.model += windows.model;
     }
 
     /// The standard error.
@@ -70,6 +88,7 @@ pub(super) struct Together {
     linear: f64,
     ceiling: f64,
     correlated: f64,
+    model: f64,
 }
 
 impl Together {
@@ -78,12 +97,13 @@ impl Together {
         self.linear += thread.variance.sqrt();
         self.ceiling += thread.ceiling;
         self.correlated += thread.correlated;
+        self.model += thread.model;
     }
 
     /// The standard error of the sum.
     pub(super) fn standard(&self) -> StandardError {
         StandardError {
-            independent: self.linear.min(self.ceiling.sqrt()),
+            independent: self.linear.min(self.ceiling.sqrt()).hypot(self.model),
             correlated: self.correlated,
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{ReportOptions, scale};
-use crate::attribution::Baseline;
+use crate::attribution::{Baseline, ProgramWatts, RegressionFacts};
 use crate::model::{DomainId, Ledger, Losses, Provenance};
 use crate::profile::{
     DomainAccount, Facts, Profile, Row, RowKind, StandardError, Targets, UserNames, View,
@@ -63,9 +63,11 @@ impl<'a> Head<'a> {
             recording: Recording::of(&profile.facts),
             span: Span::of(profile),
             method: Method {
-                model: profile.method.model.model().name(),
-                rule: profile.method.model.model().rule(),
+                model: profile.method.model.name(),
+                rule: profile.method.model.rule(),
                 idle_policy: profile.method.idle.name(),
+                idle_rule: profile.method.idle.rule(),
+                shared_idle_uj: provenance.map(|_| profile.shared_idle()),
             },
             total: Total {
                 provenance,
@@ -201,6 +203,9 @@ struct Method {
     model: &'static str,
     rule: &'static str,
     idle_policy: &'static str,
+    idle_rule: &'static str,
+    /// What of the attributed and unattributed energy is idle energy that the policy shares.
+    shared_idle_uj: Option<Microjoules>,
 }
 
 /// A ledger; `measured_uj = attributed_uj + idle_uj + unattributed_uj`.
@@ -279,9 +284,40 @@ struct Domain<'a> {
     known_seconds: f64,
     windows_without_energy: u64,
     idle_baseline: IdleBaseline,
+    /// What the model `regress` found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    regression: Option<Regression<'a>>,
     /// Of a graphics card, why its unattributed energy is nobody's; they add up to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     unattributed_because: Option<Because>,
+}
+
+/// What the model `regress` found of a domain.
+#[derive(Serialize)]
+struct Regression<'a> {
+    equations: usize,
+    programs: Vec<Program<'a>>,
+}
+
+/// What a CPU second of a program draws.
+#[derive(Serialize)]
+struct Program<'a> {
+    name: &'a str,
+    watts_per_cpu_second: f64,
+    standard_error_watts: f64,
+    told_apart: bool,
+}
+
+impl<'a> Regression<'a> {
+    fn of(found: &'a RegressionFacts) -> Self {
+        let program = |program: &'a ProgramWatts| Program {
+            name: &program.name,
+            watts_per_cpu_second: program.power.get(),
+            standard_error_watts: program.error.get(),
+            told_apart: program.told_apart,
+        };
+        Self { equations: found.equations, programs: found.programs.iter().map(program).collect() }
+    }
 }
 
 /// Why energy of a graphics card is nobody's.
@@ -321,6 +357,7 @@ impl<'a> Domain<'a> {
             known_seconds: account.covered.seconds(),
             windows_without_energy: account.gaps,
             idle_baseline: IdleBaseline::of(account.baseline),
+            regression: account.regression.as_ref().map(Regression::of),
             unattributed_because: Because::of(account),
         }
     }
@@ -345,7 +382,10 @@ impl IdleBaseline {
         let (busy, taken) = match baseline {
             Baseline::LowestSeen { busy, .. } => (Some(busy), None),
             Baseline::Calibrated { busy, taken, .. } => (Some(busy), scale::rfc3339(taken)),
-            Baseline::Given(_) | Baseline::Modelled(_) | Baseline::Unknown => (None, None),
+            Baseline::Given(_)
+            | Baseline::Modelled(_)
+            | Baseline::Fitted { .. }
+            | Baseline::Unknown => (None, None),
         };
         Self {
             kind: baseline.kind(),

@@ -12,7 +12,9 @@ mod emissions;
 mod emissions_json;
 mod emissions_text;
 mod json;
+mod models;
 mod over_time;
+mod regression;
 mod scale;
 mod summary;
 mod table;
@@ -26,6 +28,7 @@ pub use emissions::{EmissionsSubject, EmittingRows};
 pub use emissions_json::emissions_json;
 pub use emissions_text::emissions_text;
 pub use json::{SCHEMA_VERSION, json};
+pub use models::ModelComparison;
 pub use over_time::{OverTime, Part, PartKey, TimeGrid, TimeRow, time_rows};
 pub use scale::{
     bytes, count, duration, electricity, emissions, energy, error_95, exact_joules, percent, power,

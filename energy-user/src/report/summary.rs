@@ -1,8 +1,8 @@
 //! What stands above the rows: what was recorded, how firm it is, and how the ledger closes.
 
-use super::scale;
 use super::table::printable;
-use crate::attribution::Baseline;
+use super::{regression, scale};
+use crate::attribution::{Baseline, IdlePolicy};
 use crate::model::{Domain, Ledger, Provenance};
 use crate::profile::{DomainAccount, Profile, Targets, View};
 use crate::units::{Microjoules, Nanoseconds, Share};
@@ -52,6 +52,9 @@ pub(super) fn lines(profile: &Profile, view: &View, width: usize) -> Vec<Line> {
         domains(profile, &mut fields);
         nobodys(profile, &mut fields);
         fields.add("model", &model(profile));
+        for note in regression::notes(profile) {
+            fields.paragraph("", &note.text, note.is_warning);
+        }
         baselines(profile, &mut fields);
     }
     fields.add("recorded", &recorded(profile));
@@ -276,8 +279,18 @@ fn energy_and_power(account: &DomainAccount) -> (String, String) {
 }
 
 fn model(profile: &Profile) -> String {
-    let model = profile.method.model.model();
-    format!("{}: {}; idle policy {}", model.name(), model.rule(), profile.method.idle.name())
+    let model = profile.method.model;
+    format!("{}: {}; idle policy {}", model.name(), model.rule(), idle_policy(profile))
+}
+
+/// The idle policy, and what it shares.
+fn idle_policy(profile: &Profile) -> String {
+    let policy = profile.method.idle;
+    if policy == IdlePolicy::Separate {
+        return policy.name().to_owned();
+    }
+    let shared = scale::energy(profile.shared_idle());
+    format!("{}: {}, {shared} in all", policy.name(), policy.rule())
 }
 
 fn baselines(profile: &Profile, fields: &mut Fields) {

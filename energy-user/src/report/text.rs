@@ -75,13 +75,18 @@ pub(super) fn energy_heading(name: &str, provenance: Option<Provenance>) -> Stri
     }
 }
 
-/// The table of groups of threads.
-fn group_lines(profile: &Profile, view: &View, options: &ReportOptions) -> Vec<String> {
-    let name = match options.by {
+/// The heading of the column of names.
+pub(super) const fn name_heading(by: GroupBy) -> &'static str {
+    match by {
         GroupBy::Process => "command",
         GroupBy::Exec => "program",
         by => by.name(),
-    };
+    }
+}
+
+/// The table of groups of threads.
+fn group_lines(profile: &Profile, view: &View, options: &ReportOptions) -> Vec<String> {
+    let name = name_heading(options.by);
     let joules = energy_heading("joules", profile.provenance());
     let mut columns = vec![
         (joules.as_str(), Align::Right),

@@ -5,6 +5,7 @@
 //! both sides. The figures of one machine are in docs/benchmarks.md, with what they are good for.
 //! A new benchmark is one file and one row of [`BENCHES`].
 
+mod accuracy;
 mod background;
 mod figure;
 mod flamegraph;
@@ -97,6 +98,11 @@ const BENCHES: &[Bench] = &[
         name: "storm",
         summary: "thousands of short processes a second, with and without recording",
         run: storm::run,
+    },
+    Bench {
+        name: "accuracy",
+        summary: "how far each model's shares are from the truth, on simulated machines",
+        run: accuracy::run,
     },
 ];
 
@@ -233,7 +239,8 @@ mod tests {
                 "functions",
                 "sampling",
                 "idle",
-                "storm"
+                "storm",
+                "accuracy"
             ]
         );
     }

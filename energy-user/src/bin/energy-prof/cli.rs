@@ -230,10 +230,12 @@ pub(crate) struct RecordArguments {
 /// How the energy of a trace is divided.
 #[derive(Debug, Args)]
 pub(crate) struct DivideArguments {
-    /// How active energy is divided: by on-CPU time
+    /// How active energy is divided: time, by on-CPU time; regress, by on-CPU time and what a CPU second of
+    /// each program draws, found from the trace
     #[arg(long, default_value = "time", value_parser = one_of::<ModelKind>, help_heading = "Attribution")]
     pub(crate) model: ModelKind,
-    /// What becomes of idle energy: separate keeps it in a row of its own
+    /// What becomes of idle energy: separate keeps it in a row of its own; proportional charges it to what
+    /// ran, as active energy is; equal to the processes that ran, to each the same
     #[arg(long, default_value = "separate", value_parser = one_of::<IdlePolicy>, help_heading = "Attribution")]
     pub(crate) idle: IdlePolicy,
     /// Power of an idle domain, e.g. package-0=12.5; otherwise looked for in the trace
@@ -274,6 +276,10 @@ pub(crate) struct ReportArguments {
     /// Only windows that begin before this time since the start
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) to: Option<Nanoseconds>,
+    /// Show what each row comes to by the model time, by the chosen model (or else regress), and the
+    /// difference
+    #[arg(long, conflicts_with = "function")]
+    pub(crate) compare_models: bool,
     #[command(flatten)]
     pub(crate) threads: ThreadArguments,
     /// Write JSON (schema in docs/report-json.md)
@@ -378,6 +384,15 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
             sources::check_library(doctor.source, doctor.nvml_library.as_deref())?;
             Ok(arguments)
         }
+        Command::Report(ReportArguments {
+            by: ReportBy::Code(_) | ReportBy::Threads(GroupBy::Domain),
+            compare_models: true,
+            ..
+        }) => Err(Arguments::command().error(
+            clap::error::ErrorKind::ArgumentConflict,
+            "--compare-models compares what threads are charged with: choose --by process, thread, exec, \
+             cgroup, container, unit or user",
+        )),
         Command::Report(ReportArguments {
             by: ReportBy::Threads(_), function: None, threads, ..
         })

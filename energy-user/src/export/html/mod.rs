@@ -271,7 +271,7 @@ fn method(profile: &Profile) -> String {
         let energy = scale::energy(account.ledger.measured);
         put(&domain.to_string(), &format!("{energy}, {kind} by {}", account.source));
     }
-    let model = profile.method.model.model();
+    let model = profile.method.model;
     put("model", &format!("{}: {}", model.name(), model.rule()));
     put("idle policy", profile.method.idle.name());
     for comment in headline::notes(profile) {

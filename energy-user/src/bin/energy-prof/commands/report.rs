@@ -6,9 +6,11 @@ use std::path::Path;
 use energy_prof::analyze::{
     AnalyzeError, AnalyzeOptions, CallTreeOptions, analyze, profile_and_call_tree,
 };
+use energy_prof::attribution::ModelKind;
 use energy_prof::profile::{CallTree, GroupBy, Profile, Scope, ThreadFilter};
 use energy_prof::report::{
-    CodeSubject, ReportOptions, code_json, code_text, function_json, function_text, json, text,
+    CodeSubject, ModelComparison, ReportOptions, code_json, code_text, function_json,
+    function_text, json, text,
 };
 use energy_prof::trace::{TraceError, TraceReader};
 
@@ -48,6 +50,9 @@ pub(crate) fn run(arguments: &ReportArguments, color: Color) -> anyhow::Result<S
             let render = if arguments.json { code_json } else { code_text };
             render(&code.subject(), unit, &options)
         }
+        (None, ReportBy::Threads(_)) if arguments.compare_models => {
+            compared(arguments, &choices, &options)?
+        }
         (None, ReportBy::Threads(_)) => {
             let profile = profile_of(&arguments.trace, &choices)?;
             let render = if arguments.json { json } else { text };
@@ -56,6 +61,26 @@ pub(crate) fn run(arguments: &ReportArguments, color: Color) -> anyhow::Result<S
     };
     terminal::print(&report)?;
     Ok(Status::SUCCESS)
+}
+
+/// The trace divided by time share and by another model, side by side.
+fn compared(
+    arguments: &ReportArguments,
+    choices: &AnalyzeOptions,
+    options: &ReportOptions,
+) -> anyhow::Result<String> {
+    let model = match choices.model {
+        ModelKind::Time => ModelKind::Regress,
+        other => other,
+    };
+    let by = |model| profile_of(&arguments.trace, &AnalyzeOptions { model, ..choices.clone() });
+    let (time, other) = (by(ModelKind::Time)?, by(model)?);
+    let comparison = ModelComparison { time: &time, other: &other };
+    Ok(if arguments.json {
+        comparison.json(options, &terminal::user_name)
+    } else {
+        comparison.text(options, &terminal::user_name)
+    })
 }
 
 /// What a report on code is made from.

@@ -1,0 +1,42 @@
+//! How far the charges of a window may be off because the model that divided it is uncertain.
+//!
+//! A model's coefficients are wrong in the same way in every window, so their errors must be added
+//! up as what they are: directions. Each charge has a vector, in µJ, of how far it moves when each of
+//! some independent causes, all of variance 1, moves by one standard deviation. Vectors of several
+//! windows and threads are added first; the length of the sum is the standard error.
+
+/// The vectors of the charges of one domain in one window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Doubt {
+    causes: usize,
+    values: Vec<f64>,
+}
+
+impl Doubt {
+    /// Adds the vector of the next charge.
+    pub(super) fn push(&mut self, vector: &[f64]) {
+        self.causes = vector.len();
+        self.values.extend_from_slice(vector);
+    }
+
+    /// The vector of a charge that the model has no part in.
+    pub(super) fn nothing(&self) -> Vec<f64> {
+        vec![0.0; self.causes]
+    }
+
+    /// The vector of one charge; empty where the model has no doubt.
+    pub fn of(&self, charge: usize) -> &[f64] {
+        let from = charge * self.causes;
+        self.values.get(from..from + self.causes).unwrap_or_default()
+    }
+
+    /// The standard error of one charge in µJ.
+    pub fn deviation(&self, charge: usize) -> f64 {
+        length(self.of(charge))
+    }
+}
+
+/// The length of a vector: the standard error in µJ of what it is the vector of.
+pub fn length(vector: &[f64]) -> f64 {
+    vector.iter().map(|value| value * value).sum::<f64>().sqrt()
+}

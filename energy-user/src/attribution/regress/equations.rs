@@ -1,0 +1,180 @@
+//! Equations: how much energy a domain used in a stretch of time, and which programs ran in it for
+//! how long.
+
+use std::collections::BTreeMap;
+
+use super::programs::Programs;
+use crate::model::{DomainId, EnergySample, Residency, ThreadId, Topology, Window};
+
+/// The shortest stretch of an equation, in seconds. Counters move about once a millisecond, so what a
+/// shorter one says of its energy is noise for a good part.
+const SHORTEST: f64 = 0.1;
+
+/// A tenth of a microsecond: windows lie on a grid, but for the edges of a recording.
+const TOLERANCE: f64 = 1e-7;
+
+/// More are not kept: neighbours are put together then, two and two, so that memory does not grow with
+/// the recording's length.
+const MOST: usize = 8192;
+
+/// One equation. Times are in seconds, energy is in joules.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Equation {
+    pub lasted: f64,
+    pub energy: f64,
+    /// The variance of `energy` by its source's word, in joules squared.
+    pub variance: f64,
+    /// How long each unit ran, ascending by unit.
+    pub ran: Vec<(u32, f64)>,
+    /// How long it is unknown who ran.
+    pub lost: f64,
+}
+
+impl Equation {
+    /// Adds what comes next.
+    fn extend(&mut self, next: &Self) {
+        self.lasted += next.lasted;
+        self.energy += next.energy;
+        self.variance += next.variance;
+        self.lost += next.lost;
+        self.ran.extend(&next.ran);
+        self.tidy();
+    }
+
+    /// Sorts by unit, with one entry for each.
+    fn tidy(&mut self) {
+        // Stable: sums of floating point depend on their order.
+        self.ran.sort_by_key(|(unit, _)| *unit);
+        self.ran.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 += next.1;
+            }
+            same
+        });
+    }
+}
+
+/// The equations of one domain.
+#[derive(Clone, Debug)]
+pub(super) struct Series {
+    equations: Vec<Equation>,
+    open: Equation,
+    shortest: f64,
+}
+
+impl Series {
+    const fn new() -> Self {
+        let open = Equation { lasted: 0.0, energy: 0.0, variance: 0.0, ran: Vec::new(), lost: 0.0 };
+        Self { equations: Vec::new(), open, shortest: SHORTEST }
+    }
+
+    /// Adds a window.
+    fn add(&mut self, window: &Equation) {
+        self.open.extend(window);
+        if self.open.lasted + TOLERANCE < self.shortest {
+            return;
+        }
+        self.equations.push(std::mem::take(&mut self.open));
+        if self.equations.len() == MOST {
+            self.shortest *= 2.0;
+            let pairs = self.equations.chunks(2).map(|pair| {
+                let mut sum = pair[0].clone();
+                pair[1..].iter().for_each(|next| sum.extend(next));
+                sum
+            });
+            self.equations = pairs.collect();
+        }
+    }
+
+    /// The equations, in the order of time. What did not become long enough is left out.
+    pub(super) fn equations(&self) -> &[Equation] {
+        &self.equations
+    }
+}
+
+/// Gathers equations in a pass over the windows, in order.
+#[derive(Debug)]
+pub struct EquationGathering<'a> {
+    topology: &'a Topology,
+    programs: &'a Programs,
+    by_domain: BTreeMap<DomainId, Series>,
+}
+
+impl<'a> EquationGathering<'a> {
+    /// None yet.
+    pub const fn new(topology: &'a Topology, programs: &'a Programs) -> Self {
+        Self { topology, programs, by_domain: BTreeMap::new() }
+    }
+
+    /// Looks at the next window. A domain whose energy is unknown there has no equation of it, and nor
+    /// has one that CPUs do not feed.
+    pub fn observe(&mut self, window: &Window, energy: &[EnergySample], residency: &[Residency]) {
+        for sample in energy.iter().filter(|sample| sample.domain.domain.is_fed_by_cpus()) {
+            let Some(energy) = sample.energy else { continue };
+            let error = sample.error.unwrap_or_default().joules().get();
+            let mut equation = Equation {
+                lasted: window.length().seconds(),
+                energy: energy.joules().get(),
+                variance: error * error,
+                ..Equation::default()
+            };
+            let feeders = self.topology.feeders(sample.domain);
+            for row in residency.iter().filter(|row| feeders.contains(row.cpu)) {
+                let seconds = row.oncpu.seconds();
+                match self.programs.unit_of(row.thread) {
+                    _ if row.thread == ThreadId::IDLE || seconds <= 0.0 => {}
+                    Some(unit) => equation.ran.push((unit, seconds)),
+                    None => equation.lost += seconds,
+                }
+            }
+            equation.tidy();
+            self.by_domain.entry(sample.domain).or_insert_with(Series::new).add(&equation);
+        }
+    }
+
+    /// The programs, and what was gathered of each domain.
+    pub(super) fn finish(self) -> (&'a Programs, BTreeMap<DomainId, Series>) {
+        (self.programs, self.by_domain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(milliseconds: f64, unit: u32) -> Equation {
+        Equation {
+            lasted: milliseconds / 1000.0,
+            energy: 1.0,
+            variance: 0.5,
+            ran: vec![(unit, 0.01)],
+            lost: 0.001,
+        }
+    }
+
+    #[test]
+    fn five_windows_of_20_milliseconds_are_one_equation() {
+        let mut series = Series::new();
+        for unit in [7, 3, 7, 3, 7, 3] {
+            series.add(&window(20.0, unit));
+        }
+        let [equation] = series.equations() else { panic!("{:?}", series.equations()) };
+        assert!((equation.lasted - 0.1).abs() < 1e-9);
+        assert!((equation.energy - 5.0).abs() < 1e-9 && (equation.variance - 2.5).abs() < 1e-9);
+        assert_eq!(equation.ran.iter().map(|(unit, _)| *unit).collect::<Vec<_>>(), [3, 7]);
+        assert!((equation.ran[1].1 - 0.03).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_long_recording_has_longer_equations_and_not_more() {
+        let mut series = Series::new();
+        for _ in 0..20_000 {
+            series.add(&window(100.0, 7));
+        }
+        let equations = series.equations();
+        assert!(equations.len() <= MOST && equations.len() > MOST / 2, "{}", equations.len());
+        let energy: f64 = equations.iter().map(|equation| equation.energy).sum();
+        assert!((energy - 20_000.0).abs() < 4.0, "but for what is not yet long enough");
+    }
+}

@@ -1,0 +1,78 @@
+//! What the model `regress` found, in words: watts of programs, and what it could not tell apart.
+
+use super::scale;
+use crate::attribution::{ModelKind, ProgramWatts, RegressionFacts};
+use crate::model::DomainId;
+use crate::profile::Profile;
+use crate::units::Watts;
+
+/// The most programs named in one note.
+const NAMED: usize = 8;
+
+/// How many standard errors make a 95 % interval of a normal distribution.
+const DEVIATIONS_95: f64 = 1.96;
+
+/// Something to be said under the model's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Note {
+    pub text: String,
+    /// Whether the reader must not miss it.
+    pub is_warning: bool,
+}
+
+/// What is to be said; nothing of other models.
+pub(super) fn notes(profile: &Profile) -> Vec<Note> {
+    if profile.method.model != ModelKind::Regress {
+        return Vec::new();
+    }
+    let mut notes = Vec::new();
+    for (domain, account) in &profile.domains {
+        if !domain.domain.is_fed_by_cpus() || account.known == 0 {
+            continue;
+        }
+        match &account.regression {
+            Some(found) => add(*domain, found, &mut notes),
+            None => notes.push(Note {
+                text: format!("{domain}: too little was recorded, it is divided by time"),
+                is_warning: true,
+            }),
+        }
+    }
+    notes
+}
+
+fn add(domain: DomainId, found: &RegressionFacts, notes: &mut Vec<Note>) {
+    let (told, others): (Vec<_>, Vec<_>) =
+        found.programs.iter().partition(|program| program.told_apart);
+    let watts = |program: &&ProgramWatts| {
+        let error = Watts::new(DEVIATIONS_95 * program.error.get());
+        format!("{} {} ±{}", program.name, scale::power(program.power), scale::power(error))
+    };
+    let text = format!(
+        "{domain}: {} of {} programs told apart in {} equations; watts per CPU second: {}",
+        told.len(),
+        found.programs.len(),
+        found.equations,
+        some(told.iter().map(watts).collect())
+    );
+    notes.push(Note { text, is_warning: false });
+    if others.is_empty() {
+        return;
+    }
+    let names = some(others.iter().map(|program| program.name.clone()).collect());
+    let text = format!(
+        "{domain}: not told apart, because they ran too little or always together with others: {names}; \
+         they share by time what they have in common"
+    );
+    notes.push(Note { text, is_warning: true });
+}
+
+/// The first of them, and how many more there are.
+fn some(mut names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
