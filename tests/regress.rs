@@ -126,13 +126,54 @@ fn programs_that_always_run_together_share_by_time_and_are_said_not_to_be_told_a
     let by = |model| analyze(&recording, &AnalyzeOptions { model, ..with_idle(20.0) }).unwrap();
     let (time, regress) = (by(ModelKind::Time), by(ModelKind::Regress));
     for thread in [2, 3] {
-        assert_near(joules(&regress, thread), joules(&time, thread), 0.001);
+        let charge =
+            |profile: &Profile| profile.threads[&ThreadId(thread)].charges[&PACKAGE].energy;
+        assert_eq!(charge(&regress), charge(&time));
         let error = regress.threads[&ThreadId(thread)].charges[&PACKAGE].error.standard();
         let off = (joules(&regress, thread) - 2.0 * joules(&time, thread) / 3.0).abs();
         assert!(error.half_width_95().get() > off / 4.0, "it admits to know little");
     }
     let facts = regress.domains[&PACKAGE].regression.as_ref().unwrap();
     assert!(facts.programs.iter().all(|program| !program.told_apart), "{facts:?}");
+}
+
+#[test]
+fn noise_does_not_move_the_shares_of_programs_that_always_run_together() {
+    let scenario = Scenario { loads: Loads::Together, spread: 5.0, seconds: 20 };
+    for seed in 0..6 {
+        let simulated = simulate(seed, scenario);
+        let by = |model| {
+            let options = AnalyzeOptions { model, ..with_idle(simulated.idle.get()) };
+            let profile = analyze(&simulated.recording, &options).unwrap();
+            let view = profile.view(&energy_prof::profile::ViewOptions::default(), &|_| None);
+            let programs = simulated.truth.iter().take(simulated.programs);
+            let row = |pid: u32| view.rows.iter().find(|row| row.pid == Some(pid)).unwrap().energy;
+            let joules: Vec<f64> = programs.map(|(pid, _)| row(*pid).joules().get()).collect();
+            let all: f64 = joules.iter().sum();
+            joules.into_iter().map(|joules| joules / all).collect::<Vec<f64>>()
+        };
+        for (regress, time) in by(ModelKind::Regress).into_iter().zip(by(ModelKind::Time)) {
+            assert_near(regress, time, 0.001);
+        }
+    }
+}
+
+#[test]
+fn the_doubt_about_idle_power_is_in_the_error_of_what_a_lone_program_is_charged_with() {
+    let mut recording = InMemory::new(1);
+    recording.thread(2, leader(100, 1, "alone"));
+    for window in 0..200 {
+        let ran = 10 + window % 9 * 10;
+        let energy = 2000 + 20 * ran + window * 7919 % 101;
+        recording.window(100, &[(PACKAGE, Some((energy, 30)))], &[(2, 0, ran)]);
+    }
+    let profile = analyze(&recording, &regress()).unwrap();
+    let Baseline::Fitted { error, .. } = profile.domains[&PACKAGE].baseline else {
+        panic!("{:?}", profile.domains[&PACKAGE].baseline)
+    };
+    let charged = profile.threads[&ThreadId(2)].charges[&PACKAGE].error.standard();
+    assert!(error.get() > 0.01);
+    assert!(charged.deviation().get() >= 0.99 * 20.0 * error.get(), "20 s of it");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 use super::linear::{Factor, Square, non_negative};
 use super::noise::Noise;
+use super::pool::Pool;
 
 /// How far watts are spread around their mean, as part of it, before anything was seen: work differs
 /// by factors of 2 to 4.
@@ -53,6 +54,8 @@ pub(super) struct Estimate {
     /// What is known of each column's distance from the mean: 0 where the equations say nothing of it,
     /// 1 where all.
     pub told: Vec<f64>,
+    /// How far columns' watts are spread around the mean, in watts.
+    pub spread: f64,
 }
 
 /// The place of idle power among the unknowns.
@@ -63,8 +66,20 @@ pub(super) const COMMON: usize = 1;
 pub(super) const FIRST: usize = 2;
 
 impl Problem {
-    /// The estimate; `None` where there is nothing to estimate from.
+    /// The estimate; `None` where there is nothing to estimate from. Columns that are not told apart have
+    /// one estimate for all.
     pub(super) fn solve(&self) -> Option<Estimate> {
+        let estimate = self.solve_each()?;
+        let pool = Pool::of(self, &estimate.told);
+        if pool.members.len() < 2 {
+            return Some(estimate);
+        }
+        let pooled = pool.problem(self).solve_each()?;
+        Some(pool.spread_out(&pooled, &estimate))
+    }
+
+    /// The estimate with watts of its own for each column.
+    fn solve_each(&self) -> Option<Estimate> {
         let count = self.times.first().map_or(0, Vec::len);
         let ran: f64 = self.times.iter().flatten().chain(&self.lost).sum();
         let energy: f64 = self.energy.iter().sum();
@@ -80,15 +95,16 @@ impl Problem {
             let prior = self.prior(&scale, spread, count);
             let solution = Solution::of(&rows, &prior);
             noise = noise.refined(self, &solution.unknowns);
-            found = Some((rows, prior, solution));
+            found = Some((rows, prior, solution, spread));
         }
-        let (rows, prior, solution) = found?;
+        let (rows, prior, solution, spread) = found?;
         let mut covariance = rows.covariance(&solution, &prior);
         for (column, variance) in noise.of_means(self, &solution.unknowns).into_iter().enumerate() {
             covariance.add(FIRST + column, FIRST + column, variance);
         }
         let told = self.told(&rows, &scale, count);
-        Some(Estimate { unknowns: solution.unknowns, covariance, told })
+        let spread = spread * scale.rate;
+        Some(Estimate { unknowns: solution.unknowns, covariance, told, spread })
     }
 
     /// One row of the table: what each unknown is multiplied by.

@@ -13,6 +13,7 @@ mod equations;
 mod estimate;
 mod linear;
 mod noise;
+mod pool;
 mod programs;
 
 use std::collections::BTreeMap;
@@ -26,12 +27,10 @@ use crate::units::{Microjoules, Watts};
 use columns::Columns;
 use estimate::{COMMON, Estimate, FIRST, IDLE, Problem};
 use linear::Factor;
+use pool::TOLD_APART;
 
 pub use equations::EquationGathering;
 pub use programs::Programs;
-
-/// What of the usual doubt about a program must be taken away for it to count as told apart.
-const TOLD_APART: f64 = 0.5;
 
 /// The largest standard error of an idle power that is found, as part of the mean power, for it to be
 /// used as the baseline.
