@@ -65,6 +65,7 @@ mod support {
     pub(crate) mod outcome;
     pub(crate) mod program;
     pub(crate) mod protobuf;
+    pub(crate) mod readings;
     pub(crate) mod recorded_seconds;
     pub(crate) mod sampled;
     #[expect(dead_code, reason = "the bench of accuracy simulates more")]

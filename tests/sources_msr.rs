@@ -17,6 +17,7 @@ use crate::support::fake_machine::{FakeMachine, facts};
 use crate::support::fake_powercap::FakePowercap;
 use crate::support::fake_registers::FakeRegisters;
 use crate::support::nobody::{as_nobody_with, open_to_all};
+use crate::support::readings::shown;
 use crate::support::skip::skip;
 
 const UNIT: u64 = 0x606;
@@ -45,20 +46,6 @@ fn server(model: u32) -> (FakeRegisters, HostFacts) {
 
 fn open(registers: &FakeRegisters, facts: &HostFacts) -> Option<RaplMsr> {
     RaplMsr::open(registers.dev(), facts).source
-}
-
-/// What each counter shows in microjoules, or why not, by the domain's name.
-fn shown(source: &mut dyn EnergySource) -> BTreeMap<String, Result<u64, String>> {
-    let mut readings = Vec::new();
-    source.read(&MonotonicTime::default, &mut readings);
-    let domain = |counter: usize| source.counters()[counter].domain.to_string();
-    readings
-        .into_iter()
-        .map(|reading| {
-            let value = reading.value.map(Microjoules::get).map_err(|error| error.to_string());
-            (domain(reading.counter), value)
-        })
-        .collect()
 }
 
 fn named<const N: usize>(values: [(&str, u64); N]) -> BTreeMap<String, Result<u64, String>> {

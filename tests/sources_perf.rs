@@ -1,7 +1,6 @@
 //! RAPL by perf events: which counters a PMU has, what its counts are worth, and what a second way to them tells.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 
 use energy_prof::model::{Domain, DomainId, Window, disjoint_cover};
 use energy_prof::probes::count_event;
@@ -15,6 +14,7 @@ use crate::support::fake_events::{FakeEvents, no_events};
 use crate::support::fake_machine::{FakeMachine, facts};
 use crate::support::fake_powercap::FakePowercap;
 use crate::support::machines::{CORES, GRAPHICS, MEMORY, PACKAGE, PLATFORM};
+use crate::support::readings::shown;
 use crate::support::skip::skip;
 
 /// Counts of 2⁻³² J in a joule.
@@ -40,20 +40,6 @@ fn server() -> (FakeMachine, HostFacts, FakeEvents) {
 fn open(machine: &FakeMachine, facts: &HostFacts, events: &FakeEvents) -> Option<RaplPerf> {
     RaplPerf::open(machine.sysfs(), facts, &|kind, config, cpu| events.open(kind, config, cpu))
         .source
-}
-
-/// What each counter shows in microjoules, or why not, by the domain's name.
-fn shown(source: &mut dyn EnergySource) -> BTreeMap<String, Result<u64, String>> {
-    let mut readings = Vec::new();
-    source.read(&MonotonicTime::default, &mut readings);
-    let domain = |counter: usize| source.counters()[counter].domain.to_string();
-    readings
-        .into_iter()
-        .map(|reading| {
-            let value = reading.value.map(Microjoules::get).map_err(|error| error.to_string());
-            (domain(reading.counter), value)
-        })
-        .collect()
 }
 
 fn found(machine: &FakeMachine, facts: &HostFacts, events: &FakeEvents) -> Discovery {

@@ -175,10 +175,6 @@ mod tests {
             Provenance::Measured
         }
 
-        fn note(&self) -> Option<String> {
-            None
-        }
-
         fn counters(&self) -> &[CounterSpec] {
             &self.0
         }
@@ -203,10 +199,6 @@ mod tests {
 
         fn provenance(&self) -> Provenance {
             Provenance::Measured
-        }
-
-        fn note(&self) -> Option<String> {
-            None
         }
 
         fn counters(&self) -> &[CounterSpec] {

@@ -44,11 +44,6 @@ pub fn fitting(emitted: GramsCo2e, grid: CarbonIntensity) -> Vec<Equivalent> {
     fit
 }
 
-/// Every row of the table, whatever its size.
-pub fn all(emitted: GramsCo2e, grid: CarbonIntensity) -> Vec<Equivalent> {
-    EQUIVALENTS.iter().filter_map(|row| equivalent(row, emitted, grid)).collect()
-}
-
 fn equivalent(
     row: &'static EquivalentRow,
     emitted: GramsCo2e,
@@ -74,6 +69,11 @@ mod tests {
 
     fn grid() -> CarbonIntensity {
         CarbonIntensity::new(400.0).unwrap()
+    }
+
+    /// Every row of the table, whatever its size.
+    fn all(emitted: GramsCo2e, grid: CarbonIntensity) -> Vec<Equivalent> {
+        EQUIVALENTS.iter().filter_map(|row| equivalent(row, emitted, grid)).collect()
     }
 
     #[test]

@@ -110,6 +110,12 @@ impl Site {
         })
     }
 
+    /// What a kilowatt-hour of its IT equipment emits, the PUE included; `None` where the place is not
+    /// known.
+    pub fn intensity_of_it(&self) -> Option<CarbonIntensity> {
+        self.grid.as_ref().map(|grid| grid.intensity.value * self.pue())
+    }
+
     /// The PUE to reckon with: 1 where none is known.
     pub fn pue(&self) -> Pue {
         self.pue.as_ref().map_or(Pue::NONE, |figure| figure.value)

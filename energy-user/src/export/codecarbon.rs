@@ -8,7 +8,7 @@ use std::io::Write;
 
 use uuid::Uuid;
 
-use super::{ExportError, Exporter, Subject};
+use super::{ExportError, Exporter, Subject, headline};
 use crate::emissions::{Footprint, Site};
 use crate::model::Domain;
 use crate::profile::{Profile, Targets};
@@ -122,7 +122,7 @@ fn energy_of(profile: &Profile, part: Part) -> Microjoules {
 }
 
 fn gpus(profile: &Profile) -> String {
-    let cards = profile.domains.keys().filter(|id| id.domain == Domain::Gpu).count();
+    let cards = headline::cards(profile);
     if cards == 0 { String::new() } else { cards.to_string() }
 }
 

@@ -1,7 +1,7 @@
 //! What every export says about its figures: how much, in how long, and whether it was measured.
 
 use super::folded::one_line;
-use crate::model::Provenance;
+use crate::model::{Domain, Provenance};
 use crate::profile::{Profile, Targets};
 use crate::units::scale;
 
@@ -75,6 +75,11 @@ pub(super) fn notes(profile: &Profile) -> impl Iterator<Item = String> + use<'_>
     let used = |name: &str| profile.domains.values().any(|account| account.source == name);
     let sources = profile.facts.sources.iter().filter(move |source| used(&source.name));
     sources.filter_map(|source| source.note.clone())
+}
+
+/// How many graphics cards have energy.
+pub(super) fn cards(profile: &Profile) -> usize {
+    profile.domains.keys().filter(|id| id.domain == Domain::Gpu).count()
 }
 
 /// At most so many characters, with dots where some are missing.

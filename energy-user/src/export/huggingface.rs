@@ -41,7 +41,7 @@ fn block(profile: &Profile, site: &Site) -> Result<String, ExportError> {
     let grams = footprint.emissions.map(GramsCo2e::get).ok_or(ExportError::NoIntensity)?;
     let kind = headline::warning(profile).map_or("measured", |_| "estimated");
     let mut hardware = format!("{} × {}", profile.facts.cpus, profile.facts.cpu_model);
-    let cards = profile.domains.keys().filter(|id| id.domain == crate::model::Domain::Gpu).count();
+    let cards = headline::cards(profile);
     if cards > 0 {
         hardware.push_str(&format!(", {cards} graphics cards"));
     }

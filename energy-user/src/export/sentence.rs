@@ -24,7 +24,8 @@ impl Exporter for Sentence {
         let footprint = Footprint::of(profile.total().measured, site);
         let emitted = footprint.emissions.map(scale::emissions).unwrap_or_default();
         let off_by = KilowattHours::from(profile.total_error().half_width_95());
-        let off_by = scale::emissions(off_by * site.pue() * grid.intensity.value);
+        let per_kilowatt_hour = site.intensity_of_it().ok_or(ExportError::NoIntensity)?;
+        let off_by = scale::emissions(off_by * per_kilowatt_hour);
         let pue = site.pue.as_ref().map_or_else(
             || "Without what cooling and power supply of the site use (no PUE is known)".to_owned(),
             |pue| format!("With a PUE of {} ({})", pue.value.get(), pue.about()),

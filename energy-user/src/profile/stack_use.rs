@@ -239,3 +239,43 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn charge(index: u64) -> StackCharge<ErrorSum> {
+        StackCharge {
+            window: u32::try_from(index / 1000).unwrap(),
+            thread: ThreadId(u32::try_from(7 + index % 13).unwrap()),
+            stack: Some(StackId(u32::try_from(index % 5).unwrap())),
+            energy: Microjoules::new(index),
+            oncpu: Nanoseconds::new(2 * index),
+            samples: 1,
+            of: None,
+        }
+    }
+
+    #[test]
+    fn so_many_charges_that_a_thread_adds_them_up_come_to_what_a_few_at_a_time_do() {
+        let count = 2 * AT_ONCE as u64 + 5;
+        let mut collector = StackUseCollector::default().timed();
+        let mut here = StackUse { times: Some(Vec::new()), ..StackUse::default() };
+        for index in 0..count {
+            collector.add(charge(index));
+            here.add_up(&mut vec![charge(index)]);
+        }
+        assert!(collector.beside.is_some(), "they are many");
+        let ((beside, when), (here, then)) =
+            (collector.finish().into_entries(), here.into_entries());
+        assert_eq!((when.len() as u64, &when), (count, &then));
+        assert_eq!(beside.len(), 13 * 5);
+        let energy: Microjoules = beside.iter().map(|entry| entry.energy).sum();
+        assert_eq!(energy.get(), count * (count - 1) / 2);
+        for (one, other) in beside.iter().zip(&here) {
+            assert_eq!((one.thread, one.place), (other.thread, other.place));
+            assert_eq!((one.energy, one.oncpu), (other.energy, other.oncpu));
+            assert_eq!(one.samples, other.samples);
+        }
+    }
+}

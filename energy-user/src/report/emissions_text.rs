@@ -3,17 +3,13 @@
 
 use super::emissions::{EmissionsSubject, Emitted, EmittingRow, EmittingRows, error_95};
 use super::over_time::OverTime;
-use super::table::{self, Align, printable};
+use super::table::{self, Align, indented};
 use super::text::{Paint, UNKNOWN, energy_heading};
 use super::{ReportOptions, scale, summary};
 use crate::emissions::series::{Step, StepKind, in_hours};
 use crate::emissions::{Labelled, in_words};
 use crate::profile::GroupBy;
 use crate::units::{NanogramsCo2e, Nanolitres, Share};
-
-/// How much deeper each generation of processes is shown, and how many generations at most.
-const INDENT: &str = "  ";
-const DEEPEST: usize = 10;
 
 /// The report on emissions, ending in a line break.
 pub fn emissions_text(subject: &EmissionsSubject<'_>, options: &ReportOptions) -> String {
@@ -129,6 +125,6 @@ fn cells(subject: &EmissionsSubject<'_>, row: &EmittingRow<'_>) -> Vec<String> {
         }
         _ => {}
     }
-    cells.push(format!("{}{}", INDENT.repeat(row.depth.min(DEEPEST)), printable(row.name)));
+    cells.push(indented(row.depth, row.name));
     cells
 }

@@ -61,6 +61,15 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
+/// How much deeper each generation of processes is shown, and how many generations at most.
+const INDENT: &str = "  ";
+const DEEPEST: usize = 10;
+
+/// A name at its place in a tree, safe to print.
+pub(super) fn indented(depth: usize, name: &str) -> String {
+    format!("{}{}", INDENT.repeat(depth.min(DEEPEST)), printable(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

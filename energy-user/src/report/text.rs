@@ -5,14 +5,10 @@ use std::collections::BTreeMap;
 use super::ReportOptions;
 use super::scale;
 use super::summary::{Line, lines as summary_lines, paragraph};
-use super::table::{self, Align, printable};
+use super::table::{self, Align, indented};
 use crate::model::Provenance;
 use crate::profile::{GroupBy, Profile, Row, UserNames, View};
 use crate::units::Microjoules;
-
-/// How much deeper each generation of processes is shown, and how many generations at most.
-const INDENT: &str = "  ";
-const DEEPEST: usize = 10;
 
 /// Which column is that of graphics cards, where the total has any.
 const ON_CARDS: usize = 2;
@@ -131,7 +127,7 @@ fn group_cells(profile: &Profile, view: &View, by: GroupBy, row: &Row) -> Vec<St
         GroupBy::Thread => cells.extend([number(row.pid), number(row.tid)]),
         _ => {}
     }
-    cells.push(format!("{}{}", INDENT.repeat(row.depth.min(DEEPEST)), printable(&row.name)));
+    cells.push(indented(row.depth, &row.name));
     cells
 }
 

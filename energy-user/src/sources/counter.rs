@@ -72,7 +72,9 @@ pub trait EnergySource: Send {
     fn provenance(&self) -> Provenance;
 
     /// A sentence that every report must show beside its figures, if there is one.
-    fn note(&self) -> Option<String>;
+    fn note(&self) -> Option<String> {
+        None
+    }
 
     /// The counters, in an order that does not change.
     fn counters(&self) -> &[CounterSpec];

@@ -148,10 +148,6 @@ impl EnergySource for RaplMsr {
         Provenance::Measured
     }
 
-    fn note(&self) -> Option<String> {
-        None
-    }
-
     fn counters(&self) -> &[CounterSpec] {
         &self.counters
     }

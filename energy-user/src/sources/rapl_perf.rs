@@ -84,10 +84,6 @@ impl EnergySource for RaplPerf {
         Provenance::Measured
     }
 
-    fn note(&self) -> Option<String> {
-        None
-    }
-
     fn counters(&self) -> &[CounterSpec] {
         &self.counters
     }

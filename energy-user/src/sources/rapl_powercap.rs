@@ -140,10 +140,6 @@ impl EnergySource for RaplPowercap {
         Provenance::Measured
     }
 
-    fn note(&self) -> Option<String> {
-        None
-    }
-
     fn counters(&self) -> &[CounterSpec] {
         &self.counters
     }

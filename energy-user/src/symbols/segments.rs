@@ -44,9 +44,7 @@ impl Segments {
             (inside < segment.file_size).then(|| segment.address.checked_add(inside))?
         })
     }
-}
 
-impl Segments {
     /// The offset in the file that is run of the code at an address.
     pub(super) fn offset_of(&self, address: u64) -> Option<u64> {
         self.0.iter().find_map(|segment| {

@@ -137,14 +137,12 @@ fn list(sentences: impl Iterator<Item = Labelled>) -> String {
 
 /// What energy with so much error may emit more or less.
 fn error_of(subject: &Subject<'_>, off_by: KilowattHours) -> Option<GramsCo2e> {
-    let grid = subject.site.grid.as_ref()?;
-    Some(off_by * subject.site.pue() * grid.intensity.value)
+    Some(off_by * subject.site.intensity_of_it()?)
 }
 
 /// What some energy emitted, as text; nothing where the place is not known.
 fn emitted(subject: &Subject<'_>, energy: Microjoules) -> Option<String> {
-    let grid = subject.site.grid.as_ref()?;
-    let emitted = KilowattHours::from(energy) * subject.site.pue() * grid.intensity.value;
+    let emitted = KilowattHours::from(energy) * subject.site.intensity_of_it()?;
     Some(scale::emissions(emitted))
 }
 
@@ -230,9 +228,8 @@ fn table(subject: &Subject<'_>, name: &str, rows: impl Iterator<Item = TableRow>
 /// The flame graph in a frame of its own, since its script looks for itself in the whole document.
 fn flame_graph(subject: &Subject<'_>) -> Result<String, ExportError> {
     let mut svg = Vec::new();
-    let intensity = subject.site.grid.as_ref();
     let flamegraph = Flamegraph {
-        intensity: intensity.map(|grid| grid.intensity.value * subject.site.pue()),
+        intensity: subject.site.intensity_of_it(),
         // With the root where a frame of any height shows it.
         direction: Direction::Downward,
         ..Flamegraph::default()

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use energy_prof::emissions::{GenerationMix, Place, SiteOptions};
-use energy_prof::profile::SortBy;
-use energy_prof::units::{CarbonIntensity, Nanoseconds, Pue, WaterIntensity};
+use energy_prof::units::{CarbonIntensity, Pue, WaterIntensity};
 
-use super::{DivideArguments, ReportBy, SeriesArguments, ThreadArguments, one_of, report_by, time};
+use super::report::report_by;
+use super::{ReportBy, RowsArguments, SeriesArguments, one_of};
 
 /// Where a machine stands, and what is known of that place.
 #[derive(Debug, Args)]
@@ -57,7 +57,6 @@ impl PlaceArguments {
 }
 
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct EmissionsArguments {
     /// The trace
     #[arg(default_value = "energy.trace")]
@@ -75,31 +74,14 @@ pub(crate) struct EmissionsArguments {
     /// Show what the same recording would have emitted at other hours of the series, the least first
     #[arg(long, conflicts_with = "by")]
     pub(crate) when: bool,
-    /// Order of the rows, as in report
-    #[arg(long, default_value = "joules", value_parser = one_of::<SortBy>)]
-    pub(crate) sort: SortBy,
-    /// Show this many rows; the rest become one; 0 shows all
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub(crate) top: usize,
-    /// Show every process, not only the targets
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// Only windows that begin at or after this time since the start, e.g. 1.5s
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(crate) from: Option<Nanoseconds>,
-    /// Only windows that begin before this time since the start
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(crate) to: Option<Nanoseconds>,
     #[command(flatten)]
-    pub(crate) threads: ThreadArguments,
+    pub(crate) rows: RowsArguments,
     /// Say what else emits as much
     #[arg(long)]
     pub(crate) equivalents: bool,
     /// Write JSON (fields in docs/emissions.md)
     #[arg(long)]
     pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) divide: DivideArguments,
 }
 
 /// What a row of a report on emissions stands for.

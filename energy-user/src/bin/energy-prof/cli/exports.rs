@@ -6,9 +6,9 @@ use clap::Args;
 use energy_prof::export::{Format, Unit};
 use energy_prof::units::Nanoseconds;
 
+use super::report::report_by;
 use super::{
-    DivideArguments, PlaceArguments, ReportBy, SeriesArguments, ThreadArguments, one_of, report_by,
-    time,
+    DivideArguments, PlaceArguments, ReportBy, SeriesArguments, ThreadArguments, one_of, time,
 };
 
 /// Which part of a trace, and whose stacks.

@@ -9,9 +9,7 @@ use energy_prof::analyze::{
 use energy_prof::emissions::series::IntensitySeries;
 use energy_prof::emissions::{Footprint, Site, SiteOptions};
 use energy_prof::model::Window;
-use energy_prof::profile::{
-    CodeUnit, CodeViewOptions, GroupBy, Profile, Scope, ThreadFilter, ViewOptions,
-};
+use energy_prof::profile::{CodeUnit, CodeViewOptions, GroupBy, Profile, ViewOptions};
 use energy_prof::report::{
     EmissionsSubject, EmittingRows, OverTime, PartKey, ReportOptions, TimeGrid, emissions_json,
     emissions_text, time_rows,
@@ -56,18 +54,12 @@ pub(super) struct Recorded<'a> {
 impl<'a> Recorded<'a> {
     fn open(arguments: &'a EmissionsArguments, color: Color) -> anyhow::Result<Self> {
         let trace = TraceReader::open(&arguments.trace)?;
-        let choices = AnalyzeOptions {
-            model: arguments.divide.model,
-            idle: arguments.divide.idle,
-            given: arguments.divide.given(),
-            from: arguments.from,
-            to: arguments.to,
-        };
+        let choices = arguments.rows.choices();
         let options = ReportOptions {
             by: GroupBy::default(),
-            sort: arguments.sort,
-            top: (arguments.top > 0).then_some(arguments.top),
-            all: arguments.all,
+            sort: arguments.rows.sort,
+            top: arguments.rows.top(),
+            all: arguments.rows.all,
             equivalents: arguments.equivalents,
             color: terminal::colours(color, &stdout()),
             width: terminal::width(),
@@ -157,13 +149,7 @@ fn by_threads(recorded: &Recorded<'_>, by: GroupBy) -> anyhow::Result<()> {
 }
 
 fn by_code(recorded: &Recorded<'_>, unit: CodeUnit) -> anyhow::Result<()> {
-    let threads = &recorded.arguments.threads;
-    let filter = ThreadFilter {
-        pids: threads.pid.clone(),
-        tids: threads.tid.clone(),
-        comms: threads.comm.clone(),
-        scope: if recorded.options.all { Scope::All } else { Scope::Targets },
-    };
+    let filter = recorded.arguments.rows.filter();
     let of = CallTreeOptions { filter, ..CallTreeOptions::default() };
     let Recorded { trace, choices, options, .. } = recorded;
     let ((profile, tree), parts) = if recorded.series.is_some() {

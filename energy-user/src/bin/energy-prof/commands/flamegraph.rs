@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &FlamegraphArguments) -> anyhow::Result<Status> {
     )?;
     let flamegraph = Flamegraph {
         unit: arguments.unit,
-        intensity: site.grid.as_ref().map(|grid| grid.intensity.value * site.pue()),
+        intensity: site.intensity_of_it(),
         direction: direction(arguments.inverted),
     };
     document::write_to(&arguments.output, |out| {

@@ -9,7 +9,7 @@ use energy_prof::analyze::{
 };
 use energy_prof::emissions::Site;
 use energy_prof::export::{Subject, Timeline};
-use energy_prof::profile::{CallTree, Profile, Roots, Scope, ThreadFilter};
+use energy_prof::profile::{CallTree, Profile, Roots};
 use energy_prof::trace::TraceReader;
 
 use super::report::unwrap_trace_error;
@@ -49,12 +49,7 @@ impl Profiled {
         let trace = TraceReader::open(path)?;
         let choices = choices(part);
         let whose = CallTreeOptions {
-            filter: ThreadFilter {
-                pids: part.threads.pid.clone(),
-                tids: part.threads.tid.clone(),
-                comms: part.threads.comm.clone(),
-                scope: if part.all { Scope::All } else { Scope::Targets },
-            },
+            filter: part.threads.filter(part.all),
             roots: match (part.by_thread, part.by_cgroup) {
                 (true, _) => Roots::Threads,
                 (_, true) => Roots::Cgroups,
@@ -107,13 +102,7 @@ impl Profiled {
 }
 
 pub(super) fn choices(part: &PartArguments) -> AnalyzeOptions {
-    AnalyzeOptions {
-        model: part.divide.model,
-        idle: part.divide.idle,
-        given: part.divide.given(),
-        from: part.from,
-        to: part.to,
-    }
+    AnalyzeOptions { from: part.from, to: part.to, ..part.divide.choices() }
 }
 
 /// The build ids of objects by their paths; not of paths that were several objects in turn.

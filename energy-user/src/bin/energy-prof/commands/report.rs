@@ -7,7 +7,7 @@ use energy_prof::analyze::{
     AnalyzeError, AnalyzeOptions, CallTreeOptions, analyze, profile_and_call_tree,
 };
 use energy_prof::attribution::ModelKind;
-use energy_prof::profile::{CallTree, GroupBy, Profile, Scope, ThreadFilter};
+use energy_prof::profile::{CallTree, GroupBy, Profile, ThreadFilter};
 use energy_prof::report::{
     CodeSubject, ModelComparison, ReportOptions, code_json, code_text, function_json,
     function_text, json, text,
@@ -19,21 +19,15 @@ use crate::exit::Status;
 use crate::terminal;
 
 pub(crate) fn run(arguments: &ReportArguments, color: Color) -> anyhow::Result<Status> {
-    let choices = AnalyzeOptions {
-        model: arguments.divide.model,
-        idle: arguments.divide.idle,
-        given: arguments.divide.given(),
-        from: arguments.from,
-        to: arguments.to,
-    };
+    let choices = arguments.rows.choices();
     let options = ReportOptions {
         by: match arguments.by {
             ReportBy::Threads(by) => by,
             ReportBy::Code(_) => GroupBy::default(),
         },
-        sort: arguments.sort,
-        top: (arguments.top > 0).then_some(arguments.top),
-        all: arguments.all,
+        sort: arguments.rows.sort,
+        top: arguments.rows.top(),
+        all: arguments.rows.all,
         equivalents: false,
         color: terminal::colours(color, &stdout()),
         width: terminal::width(),
@@ -92,13 +86,7 @@ struct Code {
 
 impl Code {
     fn of(arguments: &ReportArguments, choices: &AnalyzeOptions) -> anyhow::Result<Self> {
-        let threads = &arguments.threads;
-        let filter = ThreadFilter {
-            pids: threads.pid.clone(),
-            tids: threads.tid.clone(),
-            comms: threads.comm.clone(),
-            scope: if arguments.all { Scope::All } else { Scope::Targets },
-        };
+        let filter = arguments.rows.filter();
         let of = CallTreeOptions { filter, ..CallTreeOptions::default() };
         let trace = TraceReader::open(&arguments.trace)?;
         let (profile, tree) =

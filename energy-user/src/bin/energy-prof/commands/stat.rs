@@ -1,7 +1,6 @@
 //! `energy-prof stat`: the energy of a command, run as often as wanted.
 
 use anyhow::Context;
-use energy_prof::analyze::AnalyzeOptions;
 use energy_prof::model::Provenance;
 use energy_prof::probes::Account;
 use energy_prof::profile::{GroupBy, Profile, ViewOptions};
@@ -55,12 +54,7 @@ pub(crate) fn run(arguments: &StatArguments) -> anyhow::Result<Status> {
         .tempdir()
         .context("cannot make a directory for the traces; set TMPDIR to a place with room")?;
     let account = Account::behind_sudo().filter(|_| !arguments.as_root);
-    let choices = AnalyzeOptions {
-        model: arguments.divide.model,
-        idle: arguments.divide.idle,
-        given: arguments.divide.given(),
-        ..AnalyzeOptions::default()
-    };
+    let choices = arguments.divide.choices();
     let mut runs = Vec::new();
     let mut status = Status::SUCCESS;
     let mut provenance = Provenance::Measured;
