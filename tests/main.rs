@@ -4,6 +4,7 @@
 
 mod attribution;
 mod attribution_cards;
+mod attribution_cores;
 mod calibrate;
 mod call_tree;
 mod cli;

@@ -28,6 +28,7 @@ const GRAPHICS: u64 = 0x641;
 const PLATFORM: u64 = 0x64d;
 const AMD_UNIT: u64 = 0xc001_0299;
 const AMD_PACKAGE: u64 = 0xc001_029b;
+const AMD_CORE: u64 = 0xc001_029a;
 
 /// A joule in the usual units of 2⁻¹⁴ J.
 const JOULE: u32 = 1 << 14;
@@ -45,7 +46,7 @@ fn server(model: u32) -> (FakeRegisters, HostFacts) {
 }
 
 fn open(registers: &FakeRegisters, facts: &HostFacts) -> Option<RaplMsr> {
-    RaplMsr::open(registers.dev(), facts).source
+    RaplMsr::open(registers.dev(), facts, false).source
 }
 
 fn named<const N: usize>(values: [(&str, u64); N]) -> BTreeMap<String, Result<u64, String>> {
@@ -177,9 +178,30 @@ fn nothing_is_offered_where_there_is_nothing() {
     assert_eq!(offers(&FakeRegisters::of(&[0]), &guest), 0);
 }
 
+/// Files overlap where registers do not: the lowest byte of a core's is where the unit's exponent is, 14.
+#[test]
+fn amds_cores_are_read_where_they_are_asked_for() {
+    let registers = FakeRegisters::of(&[0, 1, 2, 3]);
+    for cpu in 0..4 {
+        registers.hold_unit(cpu, AMD_UNIT, 14);
+    }
+    registers.hold(0, AMD_PACKAGE, 7 * JOULE);
+    registers.hold(1, AMD_CORE, 3 * JOULE + 14);
+    let facts = facts(CpuVendor::Amd, &[(0, 0, 0), (0, 0, 1), (0, 0, 0), (0, 0, 1)]);
+    let names = |core_counters| {
+        let source = RaplMsr::open(registers.dev(), &facts, core_counters).source.unwrap();
+        source.counters().iter().map(|spec| spec.domain.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(false), ["package-0"]);
+    assert_eq!(names(true), ["package-0", "core-0-core-0", "core-0-core-1"]);
+    let mut source = RaplMsr::open(registers.dev(), &facts, true).source.unwrap();
+    assert_eq!(shown(&mut source)["core-0-core-1"], Ok(3_000_854));
+    assert_eq!(source.counters()[2].range.unwrap().get(), 262_144_000_000);
+}
+
 /// The state, the words and the remedy of the only finding.
 fn told(registers: &FakeRegisters, facts: &HostFacts) -> (String, Option<String>) {
-    let found = RaplMsr::open(registers.dev(), facts);
+    let found = RaplMsr::open(registers.dev(), facts, false);
     assert!(found.source.is_none());
     let [finding] = found.findings.try_into().unwrap();
     assert_eq!(finding.state, FindingState::Missing);

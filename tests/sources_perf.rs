@@ -232,23 +232,77 @@ fn without_the_right_to_open_events_the_way_out_is_told() {
     assert!(finding.remedy.is_some());
 }
 
-#[test]
-fn amds_counters_of_single_cores_are_found_and_not_read() {
+/// A socket of two cores that count 3 and 5 J, where cores of Zen have their own counters.
+fn zen() -> (FakeMachine, HostFacts, FakeEvents) {
     let machine = FakeMachine::new().with_pmu("power", "0", &[("energy-pkg", PACKAGE)]).with_pmu(
         "power_core",
         "0-1",
         &[("energy-core", CORES)],
     );
     let events = FakeEvents::default();
-    events.show(PACKAGE, 0, Ok(0));
-    events.show(CORES, 0, Ok(0));
-    events.show(CORES, 1, Ok(0));
-    let facts = facts(CpuVendor::Amd, &[(0, 0, 0), (0, 0, 1)]);
+    events.show(PACKAGE, 0, Ok(9 * JOULE));
+    events.show(CORES, 0, Ok(3 * JOULE));
+    events.show(CORES, 1, Ok(5 * JOULE));
+    (machine, facts(CpuVendor::Amd, &[(0, 0, 0), (0, 0, 1), (0, 0, 0), (0, 0, 1)]), events)
+}
+
+fn found_with_cores((machine, facts, events): &(FakeMachine, HostFacts, FakeEvents)) -> Discovery {
+    let options = SourceOptions {
+        sysfs: Some(machine.sysfs().to_owned()),
+        core_counters: true,
+        ..SourceOptions::default()
+    };
+    discover(&options, facts, &|kind, config, cpu| events.open(kind, config, cpu))
+}
+
+#[test]
+fn counters_of_single_cores_are_found_and_not_read_unasked() {
+    let (machine, facts, events) = zen();
     let found = found(&machine, &facts, &events);
     let domains: Vec<_> = found.sources[0].counters().iter().map(|spec| spec.domain).collect();
-    assert_eq!(domains, [DomainId::of_socket(Domain::Package, 0)]);
+    assert_eq!((found.sources.len(), domains), (1, vec![DomainId::of_socket(Domain::Package, 0)]));
     let told = found.findings.iter().find(|finding| finding.what == "RAPL per core (perf)");
     assert!(told.unwrap().detail.starts_with("2 cores have counters of their own"));
+}
+
+#[test]
+fn counters_of_single_cores_are_part_of_their_package() {
+    let mut found = found_with_cores(&zen());
+    let [_, cores] = found.sources.as_mut_slice() else { panic!("two sources") };
+    assert_eq!(cores.name(), "rapl-core");
+    let expected = [("core-0-core-0", 3_000_000), ("core-0-core-1", 5_000_000)];
+    let expected = expected.map(|(name, energy_uj)| (name.to_owned(), Ok(energy_uj)));
+    assert_eq!(shown(cores.as_mut()), expected.into());
+    let domains: Vec<DomainId> =
+        found.sources.iter().flat_map(|source| source.counters()).map(|spec| spec.domain).collect();
+    assert_eq!(disjoint_cover(&domains), [DomainId::of_socket(Domain::Package, 0)]);
+    assert!(found.sources[1].note().unwrap().contains("2 cores"), "that they are woken is told");
+}
+
+#[test]
+fn a_core_that_cannot_be_named_or_opened_is_told_of() {
+    let (machine, mut facts, events) = zen();
+    facts.topology.cpus.get_mut(&1).unwrap().core = 0;
+    events.show(CORES, 0, Err(libc::EACCES));
+    let found = found_with_cores(&(machine, facts, events));
+    assert_eq!(found.sources.len(), 1, "no core is left");
+    let of_cores = found.findings.iter().filter(|finding| finding.what == "RAPL per core (perf)");
+    let told: Vec<&str> = of_cores.map(|finding| finding.detail.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "cannot count power_core/energy-core/ on CPU 0: permission denied; run as root",
+            "CPU 1 is of a core that is unknown or was named before: its counter is not used"
+        ]
+    );
+}
+
+#[test]
+fn a_machine_without_counters_of_cores_says_what_may_do() {
+    let found = found_with_cores(&server());
+    let told =
+        found.findings.iter().find(|finding| finding.what == "RAPL per core (perf)").unwrap();
+    assert!(told.detail.contains("--source rapl-msr --core-counters"), "{}", told.detail);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use energy_prof::trace::{Ending, SessionState, TraceReader};
 
 use crate::support::busy::Busy;
 use crate::support::energy_prof::{Place, energy_prof};
+use crate::support::fake_machine::FakeMachine;
 use crate::support::nobody::as_root_without;
 use crate::support::outcome::Outcome;
 use crate::support::recorder::Recorder;
@@ -224,6 +225,14 @@ fn an_empty_root_of_zones_is_no_source_of_energy() {
         fs::create_dir_all(&zones).unwrap();
     }
     assert!(!place.trace().exists());
+}
+
+#[test]
+fn counters_of_cores_that_are_not_there_are_not_done_without_unasked() {
+    let (place, machine) = (Place::new(), FakeMachine::new());
+    let sysfs = machine.sysfs().to_str().unwrap();
+    let refusal = record(&place, &["--core-counters", "--sysfs", sysfs], &["--", "true"]);
+    refusal.refused(6, &["counters of single cores", "power_core", "leave --core-counters out"]);
 }
 
 /// A file system of its own, as small as told, gone when this is dropped.

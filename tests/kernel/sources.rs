@@ -191,3 +191,52 @@ fn registers_that_are_named_are_recorded_alone() {
     let energies = samples.iter().filter_map(|sample| sample.energy);
     assert_eq!(energies.sum::<Microjoules>(), Microjoules::new(3_000_000));
 }
+
+/// Page faults stand in for what a core draws, 0.1 mJ each, and the clock of a CPU for the package, 50 W: one
+/// shell starts programs, which touches new pages, on one core while another only computes on the other.
+#[test]
+fn what_a_core_counted_goes_to_what_ran_on_it() {
+    let facts = HostFacts::of_this_machine();
+    let cores: Vec<_> = facts.topology.cpus.values().map(|place| (place.die, place.core)).collect();
+    if cores.len() != 2 || cores[0] == cores[1] {
+        return skip("not a machine of two cores with a CPU each");
+    }
+    // Of PERF_TYPE_SOFTWARE, 0 is PERF_COUNT_SW_CPU_CLOCK and 2 PERF_COUNT_SW_PAGE_FAULTS.
+    let machine = FakeMachine::new().with_pmu("power", "0", &[("energy-pkg", 0)]).with_pmu(
+        "power_core",
+        "0-1",
+        &[("energy-core", 2)],
+    );
+    let events = [("power", "energy-pkg", "5e-8"), ("power_core", "energy-core", "1e-4")];
+    for (pmu, event, scale) in events {
+        let pmu = format!("bus/event_source/devices/{pmu}");
+        machine.write(&format!("{pmu}/type"), "1");
+        machine.write(&format!("{pmu}/events/{event}.scale"), scale);
+    }
+    let place = Place::new();
+    let touching = "for i in $(seq 1000); do /bin/true; done";
+    let computing = "i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done";
+    let script =
+        format!("taskset -c 0 sh -c '{touching}' & taskset -c 1 sh -c '{computing}' & wait");
+    let sysfs = machine.sysfs().to_str().unwrap();
+    let options = ["--no-stacks", "--as-root", "--core-counters", "--sysfs", sysfs];
+    place.recorded(&options, &["--", "sh", "-c", &script]);
+    let (profile, on_package) = (place.profile(), DomainId::of_socket(Domain::Package, 0));
+    let package = &profile.domains[&on_package];
+    assert!(package.by_core > 0 && package.ledger.closes(), "{package:?}");
+    let core: DomainId = "core-0-core-0".parse().unwrap();
+    let counted = profile.domains[&core].ledger.measured.joules().get();
+    let joules = |word: &str, not: &str| -> f64 {
+        let is_it = |command: &String| command.contains(word) && !command.contains(not);
+        let of = profile.threads.values().filter(|it| it.info.cmdline.as_ref().is_some_and(is_it));
+        let charges = of.filter_map(|it| it.charges.get(&on_package));
+        charges.map(|charge| charge.energy.joules().get()).sum()
+    };
+    let (touched, computed) = (joules("true", "-lt"), joules("-lt", "true"));
+    assert!(counted > 1.0, "1,000 programs touch some pages each: {counted} J");
+    assert!(touched > counted * 0.9, "{touched} J, where the core counted {counted} J");
+    assert!(touched > computed + counted * 0.5, "{touched} and {computed} J");
+    let report = report(&place.trace());
+    let words: Vec<&str> = report.split_whitespace().collect();
+    assert!(words.join(" ").contains("by their own counters"), "{report}");
+}

@@ -62,8 +62,14 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
         prop::sample::select(Domain::ALL.to_vec()),
         prop::option::of(0..3u16),
         prop::option::of(0..2u16),
+        prop::option::weighted(0.3, 0..4u16),
     )
-        .prop_map(|(domain, socket, die)| DomainId { domain, socket, die });
+        .prop_map(|(domain, socket, die, core)| DomainId {
+            domain,
+            socket,
+            die,
+            core: core.filter(|_| domain == Domain::Core),
+        });
     let amount = prop_oneof![Just(0), 0..10u64, 0..1_000_000_000u64, 0..1u64 << 62];
     let watts = prop_oneof![Just(0.0), 0.0..500.0, Just(1e12)];
     let entry = (

@@ -4,8 +4,20 @@
 use super::Rules;
 use super::doubt::Doubt;
 use super::rounding::{share_rounded_up, split};
-use crate::model::{AttributedSample, Component, EnergySample, Residency, ThreadId, Window};
-use crate::units::Microjoules;
+use crate::model::{AttributedSample, Component, DomainId, Residency, ThreadId, Window};
+use crate::units::{Microjoules, Nanoseconds};
+
+/// Active energy with those that share it.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub energy: Microjoules,
+    /// Its standard error.
+    pub error: Microjoules,
+    /// What ran where it was drawn, ascending by thread.
+    pub ran: Vec<Residency>,
+    /// For how long idle power was taken from it.
+    pub above_idle_for: Nanoseconds,
+}
 
 /// What a domain's energy comes to in charges.
 #[derive(Debug, Default)]
@@ -21,42 +33,37 @@ pub(super) struct Charges {
 }
 
 impl Charges {
-    /// Of a window in which the domain drew `active` above idle and `idle` besides, where `ran` is what
-    /// ran on the CPUs that feed it, ascending by thread. Where nothing ran, nothing is charged.
+    /// Of a window in which `domain` drew the active energy of `parts`, of which the last is of all that ran,
+    /// and `idle` besides. Where nothing ran, nothing is charged.
     pub(super) fn of(
         window: &Window,
-        sample: &EnergySample,
-        active: Microjoules,
+        domain: DomainId,
+        parts: &[Part],
         idle: Microjoules,
-        ran: &[Residency],
         rules: &Rules<'_>,
     ) -> Self {
-        let weights = rules.model.weights(sample.domain, ran);
-        let plain: Vec<u64> = weights.iter().map(|(_, weight)| *weight).collect();
-        let Some(of_active) = split(active.get(), &plain) else { return Self::default() };
-        let of_idle = rules.idle.divide(idle, &weights);
-        let doubt = rules.model.doubt(sample.domain, window, active, &weights);
-        let total: u128 = plain.iter().copied().map(u128::from).sum();
-        let error = sample.error.or(sample.energy).unwrap_or_default().get();
+        let Some(active) = Shares::of(domain, parts, rules) else { return Self::default() };
+        let of_idle = rules.idle.divide(idle, &active.weights(parts.len()));
+        let is_active = parts.iter().any(|part| part.energy > Microjoules::ZERO);
         let mut charges = Self::default();
-        charges.samples.reserve(weights.len());
-        for (index, &(thread, weight)) in weights.iter().enumerate() {
+        charges.samples.reserve(active.threads.len());
+        for (index, &(thread, _)) in active.threads.iter().enumerate() {
             let charge = |component, energy, error: u64| AttributedSample {
                 window: window.index,
                 thread,
-                domain: sample.domain,
+                domain,
                 component,
                 energy: Microjoules::new(energy),
                 error: Microjoules::new(error),
             };
-            if active > Microjoules::ZERO {
-                // A part is less than one unit away from its exact share.
-                let error = share_rounded_up(error, weight, total).saturating_add(1);
-                charges.add(charge(Component::Active, of_active[index], error), doubt.of(index));
+            if is_active {
+                let (energy, error) = (active.energies[index], active.errors[index]);
+                charges.add(charge(Component::Active, energy, error), active.doubt.of(index));
             }
             if let Some(parts) = &of_idle {
                 charges.shared_idle += Microjoules::new(parts[index]);
-                charges.add(charge(Component::Idle, parts[index], 1), &doubt.nothing());
+                let nothing = active.doubt.nothing();
+                charges.add(charge(Component::Idle, parts[index], 1), &nothing);
             }
         }
         charges
@@ -74,5 +81,68 @@ impl Charges {
             self.samples.push(charge);
             self.doubt.push(doubt);
         }
+    }
+}
+
+/// The active energy of a domain, shared out.
+struct Shares {
+    /// All that ran, ascending, with what the model weighs them.
+    threads: Vec<(ThreadId, u64)>,
+    /// Of each of `threads`, in µJ.
+    energies: Vec<u64>,
+    errors: Vec<u64>,
+    doubt: Doubt,
+}
+
+impl Shares {
+    /// `None` where nothing ran.
+    fn of(domain: DomainId, parts: &[Part], rules: &Rules<'_>) -> Option<Self> {
+        let (of_all, others) = parts.split_last()?;
+        let threads = rules.model.weights(domain, &of_all.ran);
+        let nothing = vec![0; threads.len()];
+        let mut shares =
+            Self { energies: nothing.clone(), errors: nothing, doubt: Doubt::default(), threads };
+        let weights = shares.threads.clone();
+        shares.add(domain, of_all, &weights, rules)?;
+        for part in others {
+            let weights = rules.model.weights(domain, &part.ran);
+            shares.add(domain, part, &weights, rules)?;
+        }
+        Some(shares)
+    }
+
+    /// Shares out a part in proportion to `weights`.
+    fn add(
+        &mut self,
+        domain: DomainId,
+        part: &Part,
+        weights: &[(ThreadId, u64)],
+        rules: &Rules<'_>,
+    ) -> Option<()> {
+        let plain: Vec<u64> = weights.iter().map(|(_, weight)| *weight).collect();
+        let energies = split(part.energy.get(), &plain)?;
+        let total: u128 = plain.iter().copied().map(u128::from).sum();
+        let doubt = rules.model.doubt(domain, part.above_idle_for, part.energy, weights);
+        let mut places = Vec::with_capacity(weights.len());
+        for (&(thread, weight), energy) in weights.iter().zip(energies) {
+            let place = self.threads.partition_point(|(known, _)| *known < thread);
+            self.energies[place] += energy;
+            // A part is less than one unit away from its exact share.
+            let error = share_rounded_up(part.error.get(), weight, total).saturating_add(1);
+            self.errors[place] = self.errors[place].saturating_add(error);
+            places.push(place);
+        }
+        self.doubt.add(&doubt, &places, self.threads.len());
+        Some(())
+    }
+
+    /// What idle energy is shared in proportion to: the model's weights or, where active energy has several
+    /// parts, that energy. Whoever ran weighs something.
+    fn weights(&self, parts: usize) -> Vec<(ThreadId, u64)> {
+        if parts == 1 {
+            return self.threads.clone();
+        }
+        let threads = self.threads.iter().zip(&self.energies);
+        threads.map(|((thread, _), energy)| (*thread, (*energy).max(1))).collect()
     }
 }

@@ -19,6 +19,22 @@ impl Doubt {
         self.values.extend_from_slice(vector);
     }
 
+    /// Adds to each of `all` charges the vectors of `other`, the first of which is of the charge `places[0]`, and
+    /// so on. Where nothing is in doubt, nothing changes.
+    pub(super) fn add(&mut self, other: &Self, places: &[usize], all: usize) {
+        if other.causes > 0 && self.causes == 0 {
+            *self = Self { causes: other.causes, values: vec![0.0; all * other.causes] };
+        }
+        for (of, place) in places.iter().enumerate() {
+            let vector = other.of(of);
+            let from = place * self.causes;
+            self.values[from..from + vector.len()]
+                .iter_mut()
+                .zip(vector)
+                .for_each(|(sum, value)| *sum += value);
+        }
+    }
+
     /// The vector of a charge that the model has no part in.
     pub(super) fn nothing(&self) -> Vec<f64> {
         vec![0.0; self.causes]

@@ -11,6 +11,7 @@
 mod baseline;
 mod cards;
 mod charges;
+mod cores;
 mod doubt;
 mod idle;
 mod model;
@@ -36,7 +37,8 @@ use crate::model::{
     Window,
 };
 use crate::units::{Joules, Microjoules, Nanoseconds};
-use charges::Charges;
+use charges::{Charges, Part};
+use cores::parted_by_core;
 
 /// The choices an attribution is made with.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +77,8 @@ pub struct AttributedDomain {
     pub nobodys: Nobodys,
     /// How much of `ledger.attributed` and `ledger.unattributed` is idle energy that a policy shares.
     pub shared_idle: Microjoules,
+    /// Whether the counters of its own cores said who drew it, as far as they did.
+    pub by_core: bool,
     /// The charges, ascending by thread and component. They add up to `ledger.attributed`.
     pub samples: Vec<AttributedSample>,
     /// How uncertain the model makes each of `samples`.
@@ -101,6 +105,7 @@ impl AttributedDomain {
 /// Per domain: idle is the baseline's power over the window's length, at most what was measured; what
 /// becomes of it is the idle rule's matter. The rest is active and goes to the threads that ran on the feeding CPUs, as the model weighs
 /// them; the share of [`ThreadId::LOST`] is unattributed. Where nothing ran, all of it is idle.
+/// What the cores of a package drew by their own counters goes to what ran on them.
 /// What a domain that CPUs do not feed, such as a graphics card, draws above idle is unattributed.
 /// Where the energy is unknown there is no ledger and no charge.
 pub fn attribute_window(
@@ -129,15 +134,16 @@ pub fn attribute_window_with_cards(
     busy.sort_unstable_by_key(|row| (row.thread, row.cpu));
     let domains = energy.iter().map(|sample| {
         let card = cards.iter().find(|card| card.domain == sample.domain);
-        attribute_domain(window, sample, &busy, card, rules)
+        attribute_domain(window, sample, energy, &busy, card, rules)
     });
     AttributedWindow { window: *window, domains: domains.collect() }
 }
 
-/// Divides one domain's energy; `busy` is ascending by thread.
+/// Divides one domain's energy, of all `energy` of the window; `busy` is ascending by thread.
 fn attribute_domain(
     window: &Window,
     sample: &EnergySample,
+    energy: &[EnergySample],
     busy: &[Residency],
     card: Option<&CardUse>,
     rules: &Rules<'_>,
@@ -150,6 +156,7 @@ fn attribute_domain(
         error: Microjoules::ZERO,
         nobodys: Nobodys::default(),
         shared_idle: Microjoules::ZERO,
+        by_core: false,
         samples: Vec::new(),
         doubt: Doubt::default(),
     };
@@ -173,7 +180,11 @@ fn attribute_domain(
         let ran: Vec<Residency> =
             busy.iter().filter(|row| feeders.contains(row.cpu)).copied().collect();
         let idle = measured.min(baseline);
-        let charges = Charges::of(window, sample, active, idle, &ran, rules);
+        let whole =
+            Part { energy: active, error: divided.error, ran, above_idle_for: window.length() };
+        let parts = parted_by_core(domain, whole, window, energy, rules);
+        let charges = Charges::of(window, domain, &parts, idle, rules);
+        divided.by_core = parts.len() > 1;
         ledger.attributed = charges.attributed();
         ledger.unattributed = charges.unattributed;
         divided.shared_idle = charges.shared_idle;

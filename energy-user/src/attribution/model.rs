@@ -6,8 +6,8 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::doubt::Doubt;
-use crate::model::{DomainId, Residency, ThreadId, Window};
-use crate::units::Microjoules;
+use crate::model::{DomainId, Residency, ThreadId};
+use crate::units::{Microjoules, Nanoseconds};
 
 /// A rule for dividing a domain's active energy among the threads that ran.
 pub trait Model: fmt::Debug + Sync {
@@ -19,11 +19,12 @@ pub trait Model: fmt::Debug + Sync {
     fn weights(&self, domain: DomainId, ran: &[Residency]) -> Vec<(ThreadId, u64)>;
 
     /// How far the shares of `active` may be off because the rule itself is uncertain: an entry for
-    /// each of `weights`. Nothing where the rule claims to be exact.
+    /// each of `weights`. Nothing where the rule claims to be exact. Idle power was taken away from it for
+    /// `above_idle_for`.
     fn doubt(
         &self,
         _domain: DomainId,
-        _window: &Window,
+        _above_idle_for: Nanoseconds,
         _active: Microjoules,
         _weights: &[(ThreadId, u64)],
     ) -> Doubt {

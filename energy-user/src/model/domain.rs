@@ -8,6 +8,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::CpuPlace;
+
 /// What a counter covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -88,7 +90,7 @@ impl fmt::Display for Domain {
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "{0:?} is no energy domain: expected package, core, uncore, dram, psys, machine, gpu or rail, and \
-     where needed a socket and die, or a device, as in package-0, package-1-die-0 or gpu-0"
+     where needed a socket, die and core, or a device, as in package-0, package-1-die-0, core-0-core-3 or gpu-0"
 )]
 pub struct ParseDomainError(String);
 
@@ -102,7 +104,7 @@ impl FromStr for Domain {
     }
 }
 
-/// One counter's domain: what it covers, and of which socket and die.
+/// One counter's domain: what it covers, and of which socket, die and core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DomainId {
     /// What the counter covers.
@@ -112,47 +114,69 @@ pub struct DomainId {
     pub socket: Option<u16>,
     /// The die within the socket, on parts with a counter per die.
     pub die: Option<u16>,
+    /// The core within the die or, where that is `None`, the socket, where a single core has a counter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub core: Option<u16>,
 }
 
 impl DomainId {
     /// The domain of one socket.
     pub const fn of_socket(domain: Domain, socket: u16) -> Self {
-        Self { domain, socket: Some(socket), die: None }
+        Self { domain, socket: Some(socket), die: None, core: None }
     }
 
     /// The domain of the whole machine.
     pub const fn of_machine(domain: Domain) -> Self {
-        Self { domain, socket: None, die: None }
+        Self { domain, socket: None, die: None, core: None }
+    }
+
+    /// Whether it is the counter of a single core.
+    pub const fn is_one_core(self) -> bool {
+        matches!(self.domain, Domain::Core) && self.core.is_some()
+    }
+
+    /// Whether a CPU there is in the part of the machine that it covers.
+    pub fn holds(self, place: CpuPlace) -> bool {
+        self.socket.is_none_or(|socket| socket == place.socket)
+            && self.die.is_none_or(|die| die == place.die)
+            && self.core.is_none_or(|core| core == place.core)
+    }
+
+    /// Whether all of `other`'s energy is in its own, as that of cores is in their package's.
+    pub fn contains(self, other: Self) -> bool {
+        other.domain.inside() == Some(self.domain) && self.covers_place(other)
     }
 
     /// Whether `self`'s silicon includes all of `other`'s place.
     const fn covers_place(self, other: Self) -> bool {
-        let socket = match (self.socket, other.socket) {
-            (None, _) => true,
-            (Some(mine), Some(theirs)) => mine == theirs,
-            (Some(_), None) => false,
-        };
-        let die = match (self.die, other.die) {
-            (None, _) => true,
-            (Some(mine), Some(theirs)) => mine == theirs,
-            (Some(_), None) => false,
-        };
-        socket && die
+        covers(self.socket, other.socket)
+            && covers(self.die, other.die)
+            && covers(self.core, other.core)
+    }
+}
+
+/// Whether a part that is `None` for all includes another.
+const fn covers(mine: Option<u16>, theirs: Option<u16>) -> bool {
+    match (mine, theirs) {
+        (None, _) => true,
+        (Some(mine), Some(theirs)) => mine == theirs,
+        (Some(_), None) => false,
     }
 }
 
 impl FromStr for DomainId {
     type Err = ParseDomainError;
-    /// From the form it is shown in: `package-0`, `package-1-die-0`, `dram`.
+    /// From the form it is shown in: `package-0`, `package-1-die-0`, `core-0-core-3`, `dram`.
     fn from_str(text: &str) -> Result<Self, ParseDomainError> {
         let invalid = || ParseDomainError(text.to_owned());
         let number = |text: &str| text.parse().map_err(|_| invalid());
         let (name, rest) = text.split_once('-').map_or((text, None), |(n, rest)| (n, Some(rest)));
         let domain = name.parse().map_err(|_| invalid())?;
         let Some(rest) = rest else { return Ok(Self::of_machine(domain)) };
+        let (rest, core) = rest.split_once("-core-").map_or((rest, None), |(r, c)| (r, Some(c)));
         let (socket, die) = rest.split_once("-die-").map_or((rest, None), |(s, d)| (s, Some(d)));
-        let die = die.map(number).transpose()?;
-        Ok(Self { domain, socket: Some(number(socket)?), die })
+        let (die, core) = (die.map(number).transpose()?, core.map(number).transpose()?);
+        Ok(Self { domain, socket: Some(number(socket)?), die, core })
     }
 }
 
@@ -164,6 +188,9 @@ impl fmt::Display for DomainId {
         }
         if let Some(die) = self.die {
             name.push_str(&format!("-die-{die}"));
+        }
+        if let Some(core) = self.core {
+            name.push_str(&format!("-core-{core}"));
         }
         f.pad(&name)
     }
@@ -197,7 +224,8 @@ pub fn disjoint_cover_with(present: &[DomainId], discrete: &[DomainId]) -> Vec<D
             Domain::Package | Domain::Dram => true,
             Domain::Core | Domain::Uncore => {
                 let inside = |other: &DomainId| {
-                    Some(other.domain) == id.domain.inside() && other.covers_place(*id)
+                    let wider = other.domain == id.domain && other.core.is_none();
+                    other.contains(*id) || (wider && id.is_one_core() && other.covers_place(*id))
                 };
                 !platform && !machine && !present.iter().any(inside)
             }
@@ -226,6 +254,16 @@ mod tests {
         let core = DomainId::of_socket(Domain::Core, 1);
         let package = DomainId::of_socket(Domain::Package, 0);
         assert_eq!(disjoint_cover(&[package, core]), [package, core]);
+    }
+
+    #[test]
+    fn single_cores_are_part_of_their_package_or_of_all_cores() {
+        let [one, other] =
+            ["core-0-core-1", "core-1-die-2-core-1"].map(|name| name.parse().unwrap());
+        let package = DomainId::of_socket(Domain::Package, 0);
+        let cores = DomainId::of_socket(Domain::Core, 1);
+        assert_eq!(disjoint_cover(&[package, one, other]), [package, other]);
+        assert_eq!(disjoint_cover(&[cores, one, other]), [cores, one]);
     }
 
     #[test]
@@ -274,9 +312,16 @@ mod tests {
 
     #[test]
     fn a_domain_id_reads_like_a_powercap_zone() {
-        let die = DomainId { domain: Domain::Package, socket: Some(1), die: Some(0) };
+        let die = DomainId { die: Some(0), ..DomainId::of_socket(Domain::Package, 1) };
         assert_eq!(die.to_string(), "package-1-die-0");
         assert_eq!("package-1-die-0".parse(), Ok(die));
+        let core = DomainId { core: Some(3), ..DomainId::of_socket(Domain::Core, 0) };
+        assert_eq!(core.to_string(), "core-0-core-3");
+        assert_eq!("core-0-core-3".parse(), Ok(core));
+        let core_of_die = DomainId { die: Some(1), ..core };
+        assert_eq!(core_of_die.to_string(), "core-0-die-1-core-3");
+        assert_eq!("core-0-die-1-core-3".parse(), Ok(core_of_die));
+        assert!("core-0-core-".parse::<DomainId>().is_err());
         assert_eq!("psys".parse(), Ok(DomainId::of_machine(Domain::Psys)));
         assert_eq!("gpu-1".parse(), Ok(DomainId::of_socket(Domain::Gpu, 1)));
         assert!("package-x".parse::<DomainId>().is_err());

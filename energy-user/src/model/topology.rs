@@ -32,9 +32,7 @@ impl Topology {
         if domain.domain.counts_devices() {
             return domain.domain.is_fed_by_cpus();
         }
-        let Some(place) = self.cpus.get(&cpu) else { return true };
-        domain.socket.is_none_or(|socket| socket == place.socket)
-            && domain.die.is_none_or(|die| die == place.die)
+        self.cpus.get(&cpu).is_none_or(|place| domain.holds(*place))
     }
 
     /// The CPUs whose work draws on `domain`, for asking about many rows.
@@ -103,6 +101,16 @@ mod tests {
             assert_eq!(feeders.knows(cpu), topology.cpus.contains_key(&cpu), "CPU {cpu}");
         }
         assert_eq!(feeders.known(), 2);
+    }
+
+    #[test]
+    fn a_core_is_fed_by_both_its_cpus_and_by_no_others() {
+        let place = |die, core| CpuPlace { die, core, ..CpuPlace::default() };
+        let cpus = [(0, place(0, 0)), (1, place(0, 1)), (2, place(0, 0)), (3, place(1, 0))];
+        let topology = Topology { cpus: cpus.into() };
+        let core: DomainId = "core-0-die-0-core-0".parse().unwrap();
+        let fed: Vec<u16> = (0..4).filter(|cpu| topology.feeds(*cpu, core)).collect();
+        assert_eq!(fed, [0, 2]);
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub struct DomainAccount {
     pub gaps: u64,
     /// Windows whose energy is known.
     pub known: u64,
+    /// Windows in which its own cores' counters said who drew it, as far as they did.
+    pub by_core: u64,
     /// How long the windows with known energy were.
     pub covered: Nanoseconds,
     /// What it draws when nothing runs.
@@ -232,6 +234,7 @@ impl ProfileBuilder {
             account.shared_idle += divided.shared_idle;
             account.nobodys += divided.nobodys;
             account.known += 1;
+            account.by_core += u64::from(divided.by_core);
             account.covered += attributed.window.length();
             account.provenance = account.provenance.max(Some(divided.provenance));
             account.errors.add(divided.error, divided.error, divided.provenance);

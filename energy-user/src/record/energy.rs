@@ -23,8 +23,11 @@ struct Metered {
 }
 
 impl Energy {
-    /// Takes what was discovered; the model only where no counter can be read.
-    pub(super) fn new(found: Discovery) -> Result<Self, RecordError> {
+    /// Takes what was discovered; the model only where no counter can be read. Without counters of single cores
+    /// it is an error where they are wanted.
+    pub(super) fn new(found: Discovery, core_counters: bool) -> Result<Self, RecordError> {
+        let mut counters = found.sources.iter().flat_map(|source| source.counters());
+        let has_cores = counters.any(|spec| spec.domain.is_one_core());
         let metered: Vec<_> = found
             .sources
             .into_iter()
@@ -34,9 +37,15 @@ impl Energy {
                 Metered { source, meters }
             })
             .collect();
+        let why = |about: &str| {
+            let of_it = found.findings.iter().filter(|finding| finding.what.contains(about));
+            of_it.map(|finding| finding.detail.clone()).collect::<Vec<_>>().join("; ")
+        };
         if metered.is_empty() && found.model.is_none() {
-            let why: Vec<_> = found.findings.iter().map(|finding| finding.detail.clone()).collect();
-            return Err(RecordError::NoSource(why.join("; ")));
+            return Err(RecordError::NoSource(why("")));
+        }
+        if core_counters && !has_cores {
+            return Err(RecordError::NoCoreCounters(why("RAPL")));
         }
         let cross_check = CrossCheck::default();
         Ok(Self { metered, model: found.model, cross_check, cards: Cards::default() })

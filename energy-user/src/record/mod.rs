@@ -79,6 +79,8 @@ pub struct RecordOptions {
     pub nvml_library: Option<PathBuf>,
     /// Where energy is to come from.
     pub source: SourceChoice,
+    /// Whether the counters of single cores are to be read besides.
+    pub core_counters: bool,
     /// What this machine draws idle, where it was calibrated.
     pub calibration: Option<Calibration>,
     /// Samples of stacks a second on each CPU; `None` for no stacks.
@@ -166,6 +168,11 @@ pub enum RecordError {
     /// Nothing to read energy from.
     #[error("no energy source: {0}; see `energy-prof doctor`")]
     NoSource(String),
+    /// No counters of single cores, which were asked for.
+    #[error(
+        "cannot read counters of single cores: {0}; leave --core-counters out to record without them"
+    )]
+    NoCoreCounters(String),
     /// A window length out of range.
     #[error(transparent)]
     Window(#[from] crate::model::GridError),

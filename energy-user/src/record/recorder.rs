@@ -64,8 +64,10 @@ pub async fn record(
         dev: options.dev.clone(),
         nvml_library: options.nvml_library.clone(),
         choice: options.source,
+        core_counters: options.core_counters,
     };
-    let mut energy = Energy::new(discover(&source_options, &facts, &count_event))?;
+    let mut energy =
+        Energy::new(discover(&source_options, &facts, &count_event), options.core_counters)?;
     let mut attach = AttachOptions {
         log_shift: options.log_shift,
         sampling: options.sampling(),

@@ -273,6 +273,7 @@ struct Domain<'a> {
     covers: crate::model::Domain,
     socket: Option<u16>,
     die: Option<u16>,
+    core: Option<u16>,
     in_total: bool,
     source: &'a str,
     provenance: Option<Provenance>,
@@ -283,6 +284,7 @@ struct Domain<'a> {
     mean_watts: Option<f64>,
     known_seconds: f64,
     windows_without_energy: u64,
+    windows_by_core: u64,
     idle_baseline: IdleBaseline,
     /// What the model `regress` found.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -348,6 +350,7 @@ impl<'a> Domain<'a> {
             covers: id.domain,
             socket: id.socket,
             die: id.die,
+            core: id.core,
             in_total: account.in_total,
             source: &account.source,
             provenance: account.provenance,
@@ -356,6 +359,7 @@ impl<'a> Domain<'a> {
             mean_watts: watts(account.provenance.map(|_| account.ledger.measured), account.covered),
             known_seconds: account.covered.seconds(),
             windows_without_energy: account.gaps,
+            windows_by_core: account.by_core,
             idle_baseline: IdleBaseline::of(account.baseline),
             regression: account.regression.as_ref().map(Regression::of),
             unattributed_because: Because::of(account),

@@ -7,6 +7,7 @@
 mod callers;
 mod code_json;
 mod code_text;
+mod cores;
 mod elsewhere;
 mod emissions;
 mod emissions_json;

@@ -27,7 +27,7 @@ pub(super) fn notes(profile: &Profile) -> Vec<Note> {
     }
     let mut notes = Vec::new();
     for (domain, account) in &profile.domains {
-        if !domain.domain.is_fed_by_cpus() || account.known == 0 {
+        if !domain.domain.is_fed_by_cpus() || domain.is_one_core() || account.known == 0 {
             continue;
         }
         match &account.regression {

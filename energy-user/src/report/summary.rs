@@ -1,9 +1,9 @@
 //! What stands above the rows: what was recorded, how firm it is, and how the ledger closes.
 
 use super::table::printable;
-use super::{regression, scale};
+use super::{cores, regression, scale};
 use crate::attribution::{Baseline, IdlePolicy};
-use crate::model::{Domain, Ledger, Provenance};
+use crate::model::{Domain, DomainId, Ledger, Provenance};
 use crate::profile::{DomainAccount, Profile, Targets, View};
 use crate::units::{Microjoules, Nanoseconds, Share};
 
@@ -52,6 +52,9 @@ pub(super) fn lines(profile: &Profile, view: &View, width: usize) -> Vec<Line> {
         domains(profile, &mut fields);
         nobodys(profile, &mut fields);
         fields.add("model", &model(profile));
+        for note in cores::divided_by_core(profile) {
+            fields.add("", &note);
+        }
         for note in regression::notes(profile) {
             fields.paragraph("", &note.text, note.is_warning);
         }
@@ -226,18 +229,26 @@ fn coverage(profile: &Profile, total: &Ledger) -> String {
 /// In how many windows the energy of domains is unknown; `None` where it is known in all.
 fn gaps(profile: &Profile) -> Option<String> {
     let windows = profile.span.windows;
-    let gaps: Vec<String> = profile
+    let mut gaps: Vec<String> = profile
         .domains
         .iter()
-        .filter(|(_, account)| account.gaps > 0)
+        .filter(|(domain, account)| account.gaps > 0 && !cores::is_told_together(**domain, account))
         .map(|(domain, account)| format!("{domain} in {} of {windows}", account.gaps))
         .collect();
+    for cores in cores::cores(profile) {
+        gaps.extend(
+            cores.gaps().map(|most| format!("{} in up to {most} of {windows}", cores.name)),
+        );
+    }
     (!gaps.is_empty()).then(|| gaps.join(", "))
 }
 
 fn domains(profile: &Profile, fields: &mut Fields) {
     let mut label = "domains";
-    for (domain, account) in &profile.domains {
+    let told_alone = |(domain, account): &(&DomainId, &DomainAccount)| {
+        !cores::is_told_together(**domain, account)
+    };
+    for (domain, account) in profile.domains.iter().filter(told_alone) {
         let kind = account.provenance.map_or("never read", Provenance::name);
         let note = if account.in_total { "" } else { ", not added" };
         let (energy, power) = energy_and_power(account);
@@ -247,6 +258,12 @@ fn domains(profile: &Profile, fields: &mut Fields) {
             &format!("{name:<12}{energy:>8} {power:>8}  {kind} by {}{note}", account.source),
         );
         label = "";
+    }
+    for cores in cores::cores(profile) {
+        let (energy, power) = cores.energy_and_power();
+        let (name, source, count) = (&cores.name, cores.source(), cores.count());
+        let text = format!("{name:<12}{energy:>8} {power:>8}  {count} by {source}, not added");
+        fields.add(label, &text);
     }
 }
 
@@ -296,6 +313,9 @@ fn idle_policy(profile: &Profile) -> String {
 fn baselines(profile: &Profile, fields: &mut Fields) {
     let mut label = "idle";
     for (domain, account) in &profile.domains {
+        if cores::is_told_together(*domain, account) {
+            continue;
+        }
         let name = domain.to_string();
         match account.baseline.power() {
             Some(power) => fields
@@ -316,6 +336,11 @@ fn baselines(profile: &Profile, fields: &mut Fields) {
                 ),
             ),
         }
+        label = "";
+    }
+    for cores in cores::cores(profile) {
+        let (power, told) = cores.idle();
+        fields.add(label, &format!("{:<12}{:>8}  {told}", cores.name, scale::power(power)));
         label = "";
     }
 }

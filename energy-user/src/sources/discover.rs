@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    EnergySource, Finding, HostFacts, OpenEvent, PowerModel, SourceChoice, nvml, rapl_msr,
+    EnergySource, Finding, HostFacts, OpenEvent, PowerModel, SourceChoice, nvml, rapl_core,
+    rapl_msr,
 };
 
 /// What the user asked for.
@@ -22,6 +23,8 @@ pub struct SourceOptions {
     pub nvml_library: Option<PathBuf>,
     /// Which source is wanted.
     pub choice: SourceChoice,
+    /// Whether the counters of single cores are wanted besides, whose reading wakes them.
+    pub core_counters: bool,
 }
 
 /// What there is to measure or to estimate with.
@@ -43,6 +46,7 @@ pub(super) struct Machine<'a> {
     pub facts: &'a HostFacts,
     pub open_event: &'a OpenEvent<'a>,
     pub choice: SourceChoice,
+    pub core_counters: bool,
     pub nvml_library: Option<&'a Path>,
     /// The PCI addresses of the graphics cards found so far, in the order of their numbers.
     pub cards: Vec<String>,
@@ -68,6 +72,7 @@ pub fn discover(options: &SourceOptions, facts: &HostFacts, open_event: &OpenEve
         facts,
         open_event,
         choice: options.choice,
+        core_counters: options.core_counters,
         nvml_library: options.nvml_library.as_deref().or(default_library),
         cards: Vec::new(),
     };
@@ -86,6 +91,13 @@ pub fn discover(options: &SourceOptions, facts: &HostFacts, open_event: &OpenEve
             sources.extend(sought.source);
             machine.cards.extend(sought.cards);
         }
+    }
+    if options.core_counters && options.choice != SourceChoice::RaplMsr {
+        let sought = rapl_core::seek(&machine);
+        findings.extend(sought.findings);
+        sources.extend(sought.source);
+    } else if options.choice == SourceChoice::Auto && options.powercap_root.is_none() {
+        findings.extend(rapl_core::offer(&machine));
     }
     if options.choice == SourceChoice::Auto && options.powercap_root.is_none() {
         findings.extend(rapl_msr::offer(&machine));

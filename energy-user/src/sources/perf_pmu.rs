@@ -19,6 +19,8 @@ pub type ReadCount = Box<dyn FnMut() -> std::io::Result<u64> + Send>;
 /// A performance monitoring unit, e.g. `power`.
 #[derive(Debug)]
 pub(super) struct PerfPmu {
+    /// What the kernel calls it.
+    pub name: &'static str,
     directory: PathBuf,
     /// The `type` to open its events with.
     pub number: u32,
@@ -28,7 +30,7 @@ pub(super) struct PerfPmu {
 
 impl PerfPmu {
     /// The unit `name` of a sysfs; `None` where there is none.
-    pub(super) fn find(sysfs: &Path, name: &str) -> Result<Option<Self>, SourceError> {
+    pub(super) fn find(sysfs: &Path, name: &'static str) -> Result<Option<Self>, SourceError> {
         let directory = sysfs.join("bus/event_source/devices").join(name);
         if !directory.is_dir() {
             return Ok(None);
@@ -37,7 +39,7 @@ impl PerfPmu {
         let cpus = described(&directory.join("cpumask"), "list of CPUs", |text| {
             Some(parse_cpu_list(text)).filter(|cpus| !cpus.is_empty())
         })?;
-        Ok(Some(Self { directory, number, cpus }))
+        Ok(Some(Self { name, directory, number, cpus }))
     }
 
     /// The event `name`; `None` where this unit has none of that name.

@@ -10,7 +10,8 @@ use std::fmt;
 use std::path::Path;
 
 use super::discover::{Machine, Sought};
-use super::perf_pmu::{OpenEvent, PerfPmu, ReadCount, Scale};
+use super::perf_event::OpenedEvent;
+use super::perf_pmu::{OpenEvent, PerfPmu};
 use super::rapl_place::domains_at;
 use super::rapl_registers::{USUAL_QUANTUM, ceiling, update_period};
 use super::rapl_unit::counts_whole_joules;
@@ -55,8 +56,7 @@ pub(super) fn seek(machine: &Machine) -> Sought {
 
 impl RaplPerf {
     /// Opens every event of the `power` PMU of a sysfs, on each CPU of its `cpumask`.
-    ///
-    /// What cannot be used is a finding, and so is the per-core PMU of AMD, which is not read.
+    /// What cannot be used is a finding.
     pub fn open(sysfs: &Path, facts: &HostFacts, open_event: &OpenEvent) -> PerfCounters {
         let mut findings = Vec::new();
         let source = match PerfPmu::find(sysfs, "power") {
@@ -70,7 +70,6 @@ impl RaplPerf {
                 None
             }
         };
-        findings.extend(per_core_pmu(sysfs));
         PerfCounters { source, findings }
     }
 }
@@ -102,23 +101,6 @@ impl fmt::Debug for RaplPerf {
     }
 }
 
-/// An event that is open on one CPU.
-struct OpenedEvent {
-    /// `power/energy-pkg/ on CPU 0`.
-    name: String,
-    scale: Scale,
-    read: ReadCount,
-}
-
-impl OpenedEvent {
-    fn energy(&mut self) -> Result<Microjoules, SourceError> {
-        let failed = |cause| SourceError::Event { event: self.name.clone(), cause };
-        let count = (self.read)().map_err(failed)?;
-        let too_much = || failed(std::io::Error::other(format!("it counts {count}")));
-        self.scale.energy(count).ok_or_else(too_much)
-    }
-}
-
 fn open_pmu(
     pmu: &PerfPmu,
     facts: &HostFacts,
@@ -138,15 +120,7 @@ fn open_pmu(
             }
         };
         for (cpu, domain) in domains_at(domain, &places) {
-            let name = format!("power/{name}/ on CPU {cpu}");
-            let opened = open_event(pmu.number, event.config, cpu)
-                .map_err(|cause| SourceError::Event { event: name.clone(), cause });
-            let opened = opened.and_then(|read| {
-                let mut opened = OpenedEvent { name, scale: event.scale, read };
-                opened.energy()?;
-                Ok(opened)
-            });
-            match opened {
+            match OpenedEvent::open(pmu, (name, event), cpu, open_event) {
                 Ok(opened) => {
                     let detail = format!("measured by {}", opened.name);
                     findings.push(Finding::ok(format!("RAPL {domain} (perf)"), detail));
@@ -208,19 +182,4 @@ fn no_pmu(facts: &HostFacts) -> Finding {
 fn refused(domain: DomainId, error: &SourceError) -> Finding {
     let finding = Finding::missing(format!("RAPL {domain} (perf)"), error.to_string());
     if error.is_permission() { finding.remedied_by("sudo energy-prof …") } else { finding }
-}
-
-/// AMD's counters of single cores (Linux 6.14). A domain has no core to name yet, and to read a core's
-/// counter the kernel interrupts that core, which would wake it.
-fn per_core_pmu(sysfs: &Path) -> Option<Finding> {
-    let pmu = PerfPmu::find(sysfs, "power_core").transpose()?;
-    let detail = match pmu {
-        Ok(pmu) => format!(
-            "{} cores have counters of their own (power_core PMU): not read, as every reading would \
-             wake every core",
-            pmu.cpus.len()
-        ),
-        Err(error) => error.to_string(),
-    };
-    Some(Finding::ok("RAPL per core (perf)", detail))
 }

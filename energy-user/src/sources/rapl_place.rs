@@ -23,6 +23,27 @@ pub(super) fn first_cpus(facts: &HostFacts) -> BTreeMap<u16, CpuPlace> {
     first
 }
 
+/// The core that a CPU is of. `None` where the CPU's place is unknown. Cores of one number are told apart by their
+/// die where sockets have several.
+pub(super) fn core_at(cpu: u16, facts: &HostFacts) -> Option<DomainId> {
+    let place = facts.topology.cpus.get(&cpu)?;
+    let of_socket = facts.topology.cpus.values().filter(|other| other.socket == place.socket);
+    let dies = of_socket.clone().any(|other| other.die != place.die);
+    let core = DomainId::of_socket(Domain::Core, place.socket);
+    Some(DomainId { die: dies.then_some(place.die), core: Some(place.core), ..core })
+}
+
+/// The first CPU of each core, with its core.
+pub(super) fn cores(facts: &HostFacts) -> Vec<(u16, DomainId)> {
+    let mut first = BTreeMap::new();
+    for &cpu in facts.topology.cpus.keys() {
+        if let Some(core) = core_at(cpu, facts) {
+            first.entry(core).or_insert(cpu);
+        }
+    }
+    first.into_iter().map(|(core, cpu)| (cpu, core)).collect()
+}
+
 /// The CPUs among `places` to read a counter on, each with what it counts there. Dies are told apart where a
 /// socket has more than one CPU to read; the platform's counter is then read on the first of them.
 pub(super) fn domains_at(domain: Domain, places: &BTreeMap<u16, CpuPlace>) -> Vec<(u16, DomainId)> {
@@ -37,7 +58,7 @@ pub(super) fn domains_at(domain: Domain, places: &BTreeMap<u16, CpuPlace>) -> Ve
         let socket = place.socket;
         let id = if domain != Domain::Psys {
             let dies = of_socket(socket).count() > 1;
-            DomainId { domain, socket: Some(socket), die: dies.then_some(place.die) }
+            DomainId { die: dies.then_some(place.die), ..DomainId::of_socket(domain, socket) }
         } else if !first_of_socket(cpu, socket) {
             continue;
         } else if several_sockets {
@@ -76,6 +97,19 @@ mod tests {
         assert_eq!(names(CpuVendor::Intel, Domain::Package), dies);
         let sockets = [(0, "package-0".to_owned()), (4, "package-1".to_owned())];
         assert_eq!(names(CpuVendor::Amd, Domain::Package), sockets);
+    }
+
+    #[test]
+    fn cores_of_one_number_are_told_apart_by_their_die() {
+        let mut facts = facts(CpuVendor::Amd);
+        facts.topology.cpus.insert(8, CpuPlace { socket: 1, die: 1, core: 1 });
+        let names: Vec<String> =
+            cores(&facts).into_iter().map(|(_, core)| core.to_string()).collect();
+        let socket = |socket| {
+            let name = move |die, core| format!("core-{socket}-die-{die}-core-{core}");
+            [name(0, 0), name(0, 1), name(1, 0), name(1, 1)]
+        };
+        assert_eq!(names, [socket(0), socket(1)].concat());
     }
 
     #[test]

@@ -12,6 +12,9 @@ const AMD_UPDATE_PERIOD: Nanoseconds = Nanoseconds::from_millis(1);
 /// The unit of Intel's packages, 2⁻¹⁴ J, taken where nothing gives the unit away.
 pub(super) const USUAL_QUANTUM: Microjoules = Microjoules::new(61);
 
+/// More than any core draws, even for a millisecond: the fastest of 2025 draw some 60 W.
+pub(super) const CORE_CEILING: Watts = Watts::new(150.0);
+
 /// How often the registers of a maker's processors are brought up to date.
 pub(super) const fn update_period(vendor: &CpuVendor) -> Nanoseconds {
     match vendor {

@@ -13,14 +13,15 @@ pub(super) fn domain_of_zone(name: &str, parent: Option<DomainId>) -> Option<Dom
             Some((socket, die)) => (socket, Some(die.parse().ok()?)),
             None => (place, None),
         };
-        return Some(DomainId { domain: Domain::Package, socket: Some(socket.parse().ok()?), die });
+        let package = DomainId::of_socket(Domain::Package, socket.parse().ok()?);
+        return Some(DomainId { die, ..package });
     }
     if let Some(socket) = name.strip_prefix("psys-") {
         return Some(DomainId::of_socket(Domain::Psys, socket.parse().ok()?));
     }
     let within = |domain| {
         let parent = parent?;
-        Some(DomainId { domain, socket: parent.socket, die: parent.die })
+        Some(DomainId { domain, ..parent })
     };
     match name {
         "psys" => Some(DomainId::of_machine(Domain::Psys)),

@@ -108,9 +108,10 @@ impl<'a> EquationGathering<'a> {
     }
 
     /// Looks at the next window. A domain whose energy is unknown there has no equation of it, and nor
-    /// has one that CPUs do not feed.
+    /// has one that CPUs do not feed. Single cores have what their package's equations tell.
     pub fn observe(&mut self, window: &Window, energy: &[EnergySample], residency: &[Residency]) {
-        for sample in energy.iter().filter(|sample| sample.domain.domain.is_fed_by_cpus()) {
+        let divided = |domain: DomainId| domain.domain.is_fed_by_cpus() && !domain.is_one_core();
+        for sample in energy.iter().filter(|sample| divided(sample.domain)) {
             let Some(energy) = sample.energy else { continue };
             let error = sample.error.unwrap_or_default().joules().get();
             let mut equation = Equation {

@@ -22,8 +22,8 @@ use super::doubt::Doubt;
 use super::model::Model;
 use super::time_share::TimeShare;
 use super::{Baseline, Baselines};
-use crate::model::{DomainId, Residency, ThreadId, Window};
-use crate::units::{Microjoules, Watts};
+use crate::model::{DomainId, Residency, ThreadId};
+use crate::units::{Microjoules, Nanoseconds, Watts};
 use columns::Columns;
 use estimate::{COMMON, Estimate, FIRST, IDLE, Problem};
 use linear::Factor;
@@ -196,12 +196,19 @@ impl Regression {
     pub fn facts(&self) -> BTreeMap<DomainId, RegressionFacts> {
         self.by_domain.iter().map(|(domain, fit)| (*domain, fit.facts.clone())).collect()
     }
+
+    /// What was found of a domain or, of a single core, of its package.
+    fn fit(&self, domain: DomainId) -> Option<&Fit> {
+        let of_package = || self.by_domain.iter().find(|(package, _)| package.contains(domain));
+        let fit = self.by_domain.get(&domain);
+        fit.or_else(|| of_package().filter(|_| domain.is_one_core()).map(|(_, fit)| fit))
+    }
 }
 
 impl Model for Regression {
     fn weights(&self, domain: DomainId, ran: &[Residency]) -> Vec<(ThreadId, u64)> {
         let mut weights = TimeShare.weights(domain, ran);
-        let Some(fit) = self.by_domain.get(&domain) else { return weights };
+        let Some(fit) = self.fit(domain) else { return weights };
         for (thread, weight) in &mut weights {
             let column = fit.column(*thread, &self.unit_of);
             let parts = column.map_or(u64::from(PARTS_OF_MEAN), |column| fit.parts[column]);
@@ -214,11 +221,11 @@ impl Model for Regression {
     fn doubt(
         &self,
         domain: DomainId,
-        window: &Window,
+        above_idle_for: Nanoseconds,
         active: Microjoules,
         weights: &[(ThreadId, u64)],
     ) -> Doubt {
-        let Some(fit) = self.by_domain.get(&domain) else { return Doubt::default() };
+        let Some(fit) = self.fit(domain) else { return Doubt::default() };
         #[expect(clippy::cast_precision_loss, reason = "an error is known to a few digits")]
         let float = |weight: u64| weight as f64;
         let total: f64 = weights.iter().map(|(_, weight)| float(*weight)).sum();
@@ -236,7 +243,7 @@ impl Model for Regression {
             of_all.iter_mut().zip(moves).for_each(|(all, moved)| *all += share * moved);
         }
         let active_uj = active.joules().get() * 1e6;
-        let idle_uj = window.length().seconds() * 1e6;
+        let idle_uj = above_idle_for.seconds() * 1e6;
         let mut doubt = Doubt::default();
         for (place, (_, weight)) in places.iter().zip(weights) {
             let share = float(*weight) / total;

@@ -141,7 +141,9 @@ impl Status {
                 _ => Self::UNSUPPORTED,
             }),
             RecordError::Source(error) if error.is_permission() => Some(Self::PERMISSION),
-            RecordError::Source(_) | RecordError::NoSource(_) => Some(Self::NO_SOURCE),
+            RecordError::Source(_) | RecordError::NoSource(_) | RecordError::NoCoreCounters(_) => {
+                Some(Self::NO_SOURCE)
+            }
             RecordError::Trace(error) => Some(Self::of_trace(error)),
             RecordError::Target(error) => Some(match error {
                 TargetError::NotFound { .. } => Self::NOT_FOUND,

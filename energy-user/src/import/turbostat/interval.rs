@@ -63,7 +63,7 @@ impl Interval {
             if value == Err(NoNumber::Absent) && !is_summary {
                 continue;
             }
-            let domain = DomainId { domain: meter.domain, socket: package, die: None };
+            let domain = DomainId { socket: package, ..DomainId::of_machine(meter.domain) };
             let figure = self.figures.entry(domain).or_insert(Figure {
                 sum: Ok(0.0),
                 rounding_error: 0.0,

@@ -172,9 +172,8 @@ impl Layout {
         (0..self.sockets)
             .flat_map(|socket| (0..dies).map(move |die| (socket, die)))
             .map(|(socket, die)| DomainId {
-                domain: Domain::Package,
-                socket: Some(socket),
                 die: (dies > 1).then_some(die),
+                ..DomainId::of_socket(Domain::Package, socket)
             })
             .collect()
     }

@@ -20,6 +20,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         ("domain", DataType::Utf8, false),
         ("socket", DataType::Int32, true),
         ("die", DataType::Int32, true),
+        ("core", DataType::Int32, true),
         ("component", DataType::Utf8, false),
         ("energy_uj", DataType::Int64, false),
         ("error_uj", DataType::Int64, false),
@@ -37,7 +38,7 @@ impl Table for Attributed {
     }
 
     fn encode(rows: &[AttributedSample]) -> Result<RecordBatch, ColumnError> {
-        let [domain, socket, die] = domains(rows.iter().map(|row| &row.domain))?;
+        let [domain, socket, die, core] = domains(rows.iter().map(|row| &row.domain))?;
         let columns = vec![
             int32("window", rows.iter().map(|row| row.window))?,
             int32("thread", rows.iter().map(|row| row.thread.0))?,
@@ -46,6 +47,7 @@ impl Table for Attributed {
             domain,
             socket,
             die,
+            core,
             text(rows.iter().map(|row| row.component.name())),
             int64("energy_uj", rows.iter().map(|row| row.energy.get()))?,
             int64("error_uj", rows.iter().map(|row| row.error.get()))?,

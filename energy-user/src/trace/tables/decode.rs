@@ -165,16 +165,19 @@ impl<'a> Columns<'a> {
         Ok((RecordBatch::from(elements), lengths))
     }
 
-    /// The columns `domain`, `socket` and `die`.
+    /// The columns `domain`, `socket`, `die` and `core`.
     pub(super) fn domains(&self) -> Result<Vec<DomainId>, ColumnError> {
         let domains = self.parsed::<Domain>("domain")?;
         let sockets = self.optional_integers("socket")?;
         let dies = self.optional_integers("die")?;
-        Ok(domains
-            .into_iter()
-            .zip(sockets.into_iter().zip(dies))
-            .map(|(domain, (socket, die))| DomainId { domain, socket, die })
-            .collect())
+        let cores = self.optional_integers("core")?;
+        let id = |row: usize| DomainId {
+            domain: domains[row],
+            socket: sockets[row],
+            die: dies[row],
+            core: cores[row],
+        };
+        Ok((0..self.rows()).map(id).collect())
     }
 
     fn column(&self, column: &'static str) -> Result<&'a ArrayRef, ColumnError> {

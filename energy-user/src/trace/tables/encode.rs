@@ -115,14 +115,15 @@ pub(super) fn list(
     Ok(Arc::new(ListArray::new(Arc::new(field), offsets, Arc::new(elements), None)))
 }
 
-/// The columns `domain`, `socket` and `die`.
+/// The columns `domain`, `socket`, `die` and `core`.
 pub(super) fn domains<'a>(
     ids: impl Iterator<Item = &'a DomainId> + Clone,
-) -> Result<[ArrayRef; 3], ColumnError> {
+) -> Result<[ArrayRef; 4], ColumnError> {
     Ok([
         text(ids.clone().map(|id| id.domain.name())),
         optional_int32("socket", ids.clone().map(|id| id.socket))?,
-        optional_int32("die", ids.map(|id| id.die))?,
+        optional_int32("die", ids.clone().map(|id| id.die))?,
+        optional_int32("core", ids.map(|id| id.core))?,
     ])
 }
 

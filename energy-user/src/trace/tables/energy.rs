@@ -18,6 +18,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         ("domain", DataType::Utf8, false),
         ("socket", DataType::Int32, true),
         ("die", DataType::Int32, true),
+        ("core", DataType::Int32, true),
         ("source", DataType::Utf8, false),
         ("provenance", DataType::Utf8, false),
         ("energy_uj", DataType::Int64, true),
@@ -37,7 +38,7 @@ impl Table for Energy {
     }
 
     fn encode(rows: &[EnergySample]) -> Result<RecordBatch, ColumnError> {
-        let [domain, socket, die] = domains(rows.iter().map(|row| &row.domain))?;
+        let [domain, socket, die, core] = domains(rows.iter().map(|row| &row.domain))?;
         let energies = rows.iter().map(|row| row.energy.map(Microjoules::get));
         let errors = rows.iter().map(|row| row.error.map(Microjoules::get));
         let columns = vec![
@@ -45,6 +46,7 @@ impl Table for Energy {
             domain,
             socket,
             die,
+            core,
             text(rows.iter().map(|row| &row.source)),
             text(rows.iter().map(|row| row.provenance.name())),
             optional_int64("energy_uj", energies)?,
@@ -83,13 +85,12 @@ impl Table for Energy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Domain, DomainId};
 
     #[test]
     fn a_missing_energy_stays_missing_and_is_not_zero() {
         let zero = EnergySample {
             window: 0,
-            domain: DomainId { domain: Domain::Dram, socket: Some(1), die: Some(0) },
+            domain: "core-1-die-0-core-3".parse().unwrap(),
             source: "rapl-powercap".to_owned(),
             provenance: Provenance::Measured,
             energy: Some(Microjoules::ZERO),

@@ -47,6 +47,10 @@ pub(crate) struct MeasureArguments {
     #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = sources::by_name(),
         help_heading = "Measuring")]
     pub(crate) source: SourceChoice,
+    /// Read the counters of single cores, too (AMD): what a core drew goes to what ran on it. Every reading wakes
+    /// every core, so that less idle power is saved
+    #[arg(long, conflicts_with = "powercap_root", help_heading = "Measuring")]
+    pub(crate) core_counters: bool,
     /// Look for powercap zones here instead of /sys/class/powercap
     #[arg(long, value_name = "DIR", help_heading = "Measuring")]
     pub(crate) powercap_root: Option<PathBuf>,

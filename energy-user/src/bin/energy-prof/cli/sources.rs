@@ -14,6 +14,10 @@ pub(crate) struct DoctorArguments {
     /// Look at this source only, as record --source would use it
     #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = by_name())]
     pub(crate) source: SourceChoice,
+    /// Read the counters of single cores, too (AMD): what a core drew goes to what ran on it. Every reading wakes
+    /// every core, so that less idle power is saved
+    #[arg(long, conflicts_with = "powercap_root")]
+    pub(crate) core_counters: bool,
     /// Look for powercap zones here instead of /sys/class/powercap
     #[arg(long, value_name = "DIR")]
     pub(crate) powercap_root: Option<PathBuf>,

@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<Status> {
             dev: arguments.dev.clone(),
             choice: arguments.source,
             nvml_library: arguments.nvml_library.clone(),
+            core_counters: false,
         },
         idle: arguments.idle,
         step: (!arguments.idle_only).then_some(arguments.step),

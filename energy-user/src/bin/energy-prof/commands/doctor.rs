@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &DoctorArguments, color: Color) -> anyhow::Result<S
         dev: arguments.dev.clone(),
         nvml_library: arguments.nvml_library.clone(),
         choice: arguments.source,
+        core_counters: arguments.core_counters,
     };
     let mut found = discover(&options, &facts, &count_event);
     let has_counters = !found.sources.is_empty();

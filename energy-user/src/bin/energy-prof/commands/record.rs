@@ -95,6 +95,7 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> anyhow::Result<Re
         dev: arguments.dev.clone(),
         nvml_library: arguments.nvml_library.clone(),
         source: arguments.source,
+        core_counters: arguments.core_counters,
         calibration: calibrate::for_recording(arguments)?,
         frequency: None,
         call_graph: CallGraph::default(),

@@ -1,0 +1,77 @@
+//! A package whose cores have counters of their own.
+//!
+//! What a core drew above its idle power is of those that ran on its one or two CPUs, and no model has to say
+//! so. Only the rest of the package, its caches, fabric and memory controller, is shared by all that ran.
+
+use super::Rules;
+use super::charges::Part;
+use super::rounding::split;
+use crate::model::{DomainId, EnergySample, Residency, Window};
+use crate::units::{Joules, Microjoules, Nanoseconds};
+
+/// The active energy of the package that `whole` is the only part of: a part for each of its cores that
+/// anything ran on, and the rest, which is for all. As it was where it is no package, or where the energy of
+/// any of its cores is unknown: those on the others would pay for that one.
+pub(super) fn parted_by_core(
+    package: DomainId,
+    whole: Part,
+    window: &Window,
+    energy: &[EnergySample],
+    rules: &Rules<'_>,
+) -> Vec<Part> {
+    let Some(cores) = cores_of(package, energy, rules) else { return vec![whole] };
+    let mut parts = Vec::new();
+    for (core, measured, error) in cores {
+        let idle = rules.baselines.energy(core, window.length());
+        let on_core = |row: &&Residency| {
+            rules.topology.cpus.get(&row.cpu).is_some_and(|place| core.holds(*place))
+        };
+        let ran: Vec<Residency> = whole.ran.iter().filter(on_core).copied().collect();
+        if !ran.is_empty() {
+            let energy = measured.checked_sub(idle).unwrap_or(Microjoules::ZERO);
+            parts.push(Part { energy, error, ran, above_idle_for: Nanoseconds::ZERO });
+        }
+    }
+    let rest = Microjoules::new(not_above(whole.energy.get(), &mut parts));
+    let variance: f64 = parts.iter().map(|part| part.error.joules().get().powi(2)).sum();
+    let error = whole.error.joules().get().hypot(variance.sqrt());
+    let error = Joules::new(error).to_microjoules().max(whole.error);
+    parts.push(Part { energy: rest, error, ..whole });
+    parts
+}
+
+/// Makes the parts no more than `whole`, as idle power of the package may contain what its cores drew
+/// without load; gives what is left of it.
+fn not_above(whole: u64, parts: &mut [Part]) -> u64 {
+    let energies: Vec<u64> = parts.iter().map(|part| part.energy.get()).collect();
+    let sum: u128 = energies.iter().copied().map(u128::from).sum();
+    let Some(fewer) = (sum > u128::from(whole)).then(|| split(whole, &energies)).flatten() else {
+        return whole - energies.iter().sum::<u64>();
+    };
+    for (part, energy) in parts.iter_mut().zip(fewer) {
+        part.energy = Microjoules::new(energy);
+    }
+    0
+}
+
+/// The cores of a package with their energy in this window and its error; `None` where there is one
+/// of which it is not known.
+fn cores_of(
+    package: DomainId,
+    energy: &[EnergySample],
+    rules: &Rules<'_>,
+) -> Option<Vec<(DomainId, Microjoules, Microjoules)>> {
+    let of_package = |domain: DomainId| domain.is_one_core() && package.contains(domain);
+    let cores: Option<Vec<_>> = energy
+        .iter()
+        .filter(|sample| of_package(sample.domain))
+        .map(|sample| {
+            let measured = sample.energy?;
+            Some((sample.domain, measured, sample.error.unwrap_or(measured)))
+        })
+        .collect();
+    let cores = cores.filter(|cores| !cores.is_empty())?;
+    let mut places = rules.topology.cpus.values().filter(|place| package.holds(**place));
+    let every = places.all(|place| cores.iter().any(|(core, ..)| core.holds(*place)));
+    every.then_some(cores)
+}
