@@ -98,42 +98,37 @@ impl Shares {
     /// `None` where nothing ran.
     fn of(domain: DomainId, parts: &[Part], rules: &Rules<'_>) -> Option<Self> {
         let (of_all, others) = parts.split_last()?;
-        let threads = rules.model.weights(domain, &of_all.ran);
-        let nothing = vec![0; threads.len()];
-        let mut shares =
-            Self { energies: nothing.clone(), errors: nothing, doubt: Doubt::default(), threads };
-        let weights = shares.threads.clone();
-        shares.add(domain, of_all, &weights, rules)?;
+        let mut shares = Self::of_part(domain, of_all, rules)?;
         for part in others {
-            let weights = rules.model.weights(domain, &part.ran);
-            shares.add(domain, part, &weights, rules)?;
+            shares.add(&Self::of_part(domain, part, rules)?);
         }
         Some(shares)
     }
 
-    /// Shares out a part in proportion to `weights`.
-    fn add(
-        &mut self,
-        domain: DomainId,
-        part: &Part,
-        weights: &[(ThreadId, u64)],
-        rules: &Rules<'_>,
-    ) -> Option<()> {
-        let plain: Vec<u64> = weights.iter().map(|(_, weight)| *weight).collect();
+    /// Of one part alone.
+    fn of_part(domain: DomainId, part: &Part, rules: &Rules<'_>) -> Option<Self> {
+        let threads = rules.model.weights(domain, &part.ran);
+        let plain: Vec<u64> = threads.iter().map(|(_, weight)| *weight).collect();
         let energies = split(part.energy.get(), &plain)?;
         let total: u128 = plain.iter().copied().map(u128::from).sum();
-        let doubt = rules.model.doubt(domain, part.above_idle_for, part.energy, weights);
-        let mut places = Vec::with_capacity(weights.len());
-        for (&(thread, weight), energy) in weights.iter().zip(energies) {
-            let place = self.threads.partition_point(|(known, _)| *known < thread);
-            self.energies[place] += energy;
-            // A part is less than one unit away from its exact share.
-            let error = share_rounded_up(part.error.get(), weight, total).saturating_add(1);
-            self.errors[place] = self.errors[place].saturating_add(error);
-            places.push(place);
+        let error = part.error.get();
+        // A part is less than one unit away from its exact share.
+        let error = |weight: &u64| share_rounded_up(error, *weight, total).saturating_add(1);
+        let doubt = rules.model.doubt(domain, part.above_idle_for, part.energy, &threads);
+        Some(Self { energies, errors: plain.iter().map(error).collect(), doubt, threads })
+    }
+
+    /// Adds a part whose threads are among these.
+    fn add(&mut self, part: &Self) {
+        let place = |(thread, _): &(ThreadId, u64)| {
+            self.threads.partition_point(|(known, _)| known < thread)
+        };
+        let places: Vec<usize> = part.threads.iter().map(place).collect();
+        for (index, &place) in places.iter().enumerate() {
+            self.energies[place] += part.energies[index];
+            self.errors[place] = self.errors[place].saturating_add(part.errors[index]);
         }
-        self.doubt.add(&doubt, &places, self.threads.len());
-        Some(())
+        self.doubt.add(&part.doubt, &places);
     }
 
     /// What idle energy is shared in proportion to: the model's weights or, where active energy has several

@@ -19,19 +19,13 @@ impl Doubt {
         self.values.extend_from_slice(vector);
     }
 
-    /// Adds to each of `all` charges the vectors of `other`, the first of which is of the charge `places[0]`, and
-    /// so on. Where nothing is in doubt, nothing changes.
-    pub(super) fn add(&mut self, other: &Self, places: &[usize], all: usize) {
-        if other.causes > 0 && self.causes == 0 {
-            *self = Self { causes: other.causes, values: vec![0.0; all * other.causes] };
-        }
+    /// Adds the vectors of `other`, the first of which is of the charge `places[0]`, and so on. Both are
+    /// of one model: it is in doubt of all charges or of none.
+    pub(super) fn add(&mut self, other: &Self, places: &[usize]) {
         for (of, place) in places.iter().enumerate() {
-            let vector = other.of(of);
             let from = place * self.causes;
-            self.values[from..from + vector.len()]
-                .iter_mut()
-                .zip(vector)
-                .for_each(|(sum, value)| *sum += value);
+            let sums = self.values[from..].iter_mut();
+            sums.zip(other.of(of)).for_each(|(sum, value)| *sum += value);
         }
     }
 
