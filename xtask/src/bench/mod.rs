@@ -12,6 +12,8 @@ mod flamegraph;
 mod functions;
 mod hook;
 mod idle;
+mod live;
+mod load;
 mod machine;
 mod own_cost;
 mod perf;
@@ -21,6 +23,7 @@ mod read;
 mod reads;
 mod recording;
 mod sampling;
+mod scaphandre;
 mod sleeper;
 mod spread;
 mod storm;
@@ -104,6 +107,11 @@ const BENCHES: &[Bench] = &[
         summary: "how far each model's shares are from the truth, on simulated machines",
         run: accuracy::run,
     },
+    Bench {
+        name: "live",
+        summary: "the same of real programs under a simulated package, with Scaphandre beside it",
+        run: live::run,
+    },
 ];
 
 /// How long the one recording of a benchmark lasts if nothing else is said.
@@ -122,6 +130,11 @@ pub(crate) struct Setting {
 }
 
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    if let Some((load::LOAD, rest)) =
+        arguments.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
+        return load::run(rest);
+    }
     let choice = Choice::parse(arguments)?;
     if !command::is_root() {
         bail!("recording needs root; run `sudo -E cargo xtask bench …`");
@@ -240,7 +253,8 @@ mod tests {
                 "sampling",
                 "idle",
                 "storm",
-                "accuracy"
+                "accuracy",
+                "live"
             ]
         );
     }
