@@ -5,6 +5,7 @@
 mod attribution;
 mod attribution_cards;
 mod attribution_cores;
+mod attribution_cycles;
 mod calibrate;
 mod call_tree;
 mod cli;

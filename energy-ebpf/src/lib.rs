@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod config;
+pub mod counters;
 pub mod event;
 pub mod sample;
 pub mod switch_log;

@@ -3,8 +3,9 @@
 use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerfEventArray, RingBuf};
 use energy_ebpf::config::Offsets;
+use energy_ebpf::counters::{Counted, MOST_COUNTERS, Reading};
 use energy_ebpf::sample::{CopiedSample, Sample};
 use energy_ebpf::switch_log::{CpuLog, Switch};
 
@@ -15,6 +16,26 @@ pub static CPU_LOGS: Array<CpuLog> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 /// The switch log itself: `1 << LOG_SHIFT` records for CPU 0, then for CPU 1, and so on.
 #[map]
 pub static SWITCHES: Array<Switch> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// What was counted beside each record of the switch log, in the same slots; one where nothing is.
+#[map]
+pub static COUNTED: Array<Counted> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// The first counter's event of each CPU. A map of events has one slot for each, so every counter has a map.
+#[map]
+pub static COUNTER_0: PerfEventArray<u64> = PerfEventArray::new(0);
+
+/// The second's.
+#[map]
+pub static COUNTER_1: PerfEventArray<u64> = PerfEventArray::new(0);
+
+/// The third's.
+#[map]
+pub static COUNTER_2: PerfEventArray<u64> = PerfEventArray::new(0);
+
+/// What each CPU's counters read last.
+#[map]
+pub static COUNTER_READINGS: Array<[Reading; MOST_COUNTERS]> = Array::with_max_entries(1, 0);
 
 /// What happens to tasks. Read on the window's tick, so it must hold a tenth of a second's worth of
 /// the worst fork storm: 10,000 programs a second are about 1 MiB.
@@ -55,6 +76,10 @@ static LAUNCHER: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 static LOG_SHIFT: Global<u32> = Global::new(0);
 
+/// How many hardware counters are read at each switch.
+#[unsafe(no_mangle)]
+static COUNTERS: Global<u32> = Global::new(0);
+
 /// How many bytes of a stack are copied.
 #[unsafe(no_mangle)]
 static STACK_LIMIT: Global<u32> = Global::new(0);
@@ -88,6 +113,11 @@ static OFFSETS: Global<Offsets> = Global::new(Offsets {
 #[inline(always)]
 pub fn log_shift() -> u32 {
     LOG_SHIFT.load()
+}
+
+#[inline(always)]
+pub fn counters() -> u32 {
+    COUNTERS.load()
 }
 
 #[inline(always)]

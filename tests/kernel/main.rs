@@ -9,6 +9,7 @@ mod calibrate;
 mod call_graph;
 mod cards;
 mod cli;
+mod counters;
 mod crash;
 mod faults;
 mod function_names;

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 
 use energy_prof::analyze::Recording;
 use energy_prof::model::{
-    CounterFlags, CpuPlace, Domain, DomainId, EnergySample, GpuSample, Provenance, Residency,
-    Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
+    Counted, CounterFlags, CpuPlace, Domain, DomainId, EnergySample, GpuSample, Provenance,
+    Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Topology, Window,
 };
 use energy_prof::profile::{Facts, SourceFacts};
 use energy_prof::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
@@ -28,6 +28,7 @@ pub(crate) struct InMemory {
     pub(crate) gpu: Vec<GpuSample>,
     pub(crate) threads: BTreeMap<ThreadId, ThreadInfo>,
     pub(crate) residency: Vec<Residency>,
+    pub(crate) counts: Vec<Counted>,
     pub(crate) samples: Vec<StackSample>,
     pub(crate) stacks: Vec<(StackId, Stack)>,
     pub(crate) provenance: Provenance,
@@ -64,6 +65,7 @@ impl InMemory {
             gpu: Vec::new(),
             threads: BTreeMap::new(),
             residency: Vec::new(),
+            counts: Vec::new(),
             samples: Vec::new(),
             stacks: Vec::new(),
             provenance: Provenance::Measured,
@@ -118,6 +120,18 @@ impl InMemory {
                 switches: 1,
             });
         }
+        self
+    }
+
+    /// Adds what was counted in the last window: thread, CPU, cycles and misses of the last cache.
+    pub(crate) fn counted(&mut self, counts: &[(u32, u16, Option<u64>, Option<u64>)]) -> &mut Self {
+        let window = self.windows.last().unwrap().index;
+        self.counts.extend(counts.iter().map(|(thread, cpu, cycles, misses)| Counted {
+            window,
+            thread: ThreadId(*thread),
+            cpu: *cpu,
+            counts: [*cycles, None, *misses],
+        }));
         self
     }
 
@@ -187,6 +201,10 @@ impl Recording for InMemory {
         &self,
     ) -> Result<impl Iterator<Item = Result<Vec<Residency>, Infallible>>, Infallible> {
         Ok(self.residency.chunks(self.batch).map(|rows| Ok(rows.to_vec())))
+    }
+
+    fn counts(&self) -> Result<impl Iterator<Item = Result<Vec<Counted>, Infallible>>, Infallible> {
+        Ok(self.counts.chunks(self.batch).map(|rows| Ok(rows.to_vec())))
     }
 
     fn samples(

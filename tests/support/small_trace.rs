@@ -101,7 +101,7 @@ pub(crate) fn ten_windows_with_stacks(directory: &Path) {
             (StackId(1), vec![frame("main"), frame("parse")]),
             (StackId(2), vec![frame("main")]),
         ],
-        gpu: Vec::new(),
+        ..Batch::default()
     });
     let session = Session { state: SessionState::Complete, ..session() };
     writer.finish(&session).unwrap();

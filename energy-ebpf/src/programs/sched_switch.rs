@@ -12,6 +12,7 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use energy_ebpf::switch_log::{CpuLog, GAP, Switch, task_key};
 
+use super::counters;
 use crate::maps::{CPU_LOGS, SWITCHES, log_shift, offsets};
 use crate::task::{field, pointer_argument};
 
@@ -49,10 +50,10 @@ fn log_switch(leaving: u64, entering: u64) {
                 record_at(cpu, head.wrapping_sub(1)).map_or(0, |last| (*last).end_ns & !GAP);
             let arrived = arrival(leaving, seen, before, now);
             let tid = field(seen, offsets().task_pid).unwrap_or(0);
-            append(log, cpu, arrived, task_key(seen, tid), leaving);
+            append(log, cpu, arrived, task_key(seen, tid), leaving, false);
         }
         let task = task_key(leaving, bpf_get_current_pid_tgid() as u32);
-        append(log, cpu, now, task, entering);
+        append(log, cpu, now, task, entering, true);
     }
 }
 
@@ -62,7 +63,14 @@ fn log_switch(leaving: u64, entering: u64) {
 ///
 /// `log` must be the entry of `cpu`, on which this runs with interrupts off.
 #[inline(always)]
-unsafe fn append(log: *mut CpuLog, cpu: u32, end_ns: u64, task: u64, entering: u64) {
+unsafe fn append(
+    log: *mut CpuLog,
+    cpu: u32,
+    end_ns: u64,
+    task: u64,
+    entering: u64,
+    was_seen: bool,
+) {
     // SAFETY: as the caller promises.
     unsafe {
         let head = (*log).head;
@@ -75,6 +83,7 @@ unsafe fn append(log: *mut CpuLog, cpu: u32, end_ns: u64, task: u64, entering: u
         let Some(record) = record_at(cpu, head) else { return };
         let gap = if (*log).gap != 0 { GAP } else { 0 };
         record.write(Switch { end_ns: end_ns | gap, task });
+        counters::note(cpu, slot_of(cpu, head), was_seen);
         (*log).gap = 0;
         (*log).next[(head as usize + 1) & 1] = entering;
         // The exchange is a full barrier: who sees the new head sees the record.
@@ -85,8 +94,13 @@ unsafe fn append(log: *mut CpuLog, cpu: u32, end_ns: u64, task: u64, entering: u
 /// Where a CPU's record of this number lies.
 #[inline(always)]
 fn record_at(cpu: u32, number: u64) -> Option<*mut Switch> {
+    SWITCHES.get_ptr_mut(slot_of(cpu, number))
+}
+
+#[inline(always)]
+fn slot_of(cpu: u32, number: u64) -> u32 {
     let shift = log_shift() & 31;
-    SWITCHES.get_ptr_mut((cpu << shift) | (number as u32 & ((1 << shift) - 1)))
+    (cpu << shift) | (number as u32 & ((1 << shift) - 1))
 }
 
 /// When `leaving` came to the CPU, which we did not see: some kernels switch threads now and then

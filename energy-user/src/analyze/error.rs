@@ -81,6 +81,12 @@ pub enum AnalyzeError {
         /// Which log, in a sentence.
         why: String,
     },
+    /// The model divides by what was not recorded.
+    #[error(
+        "cannot divide by cycles: the recording has counted none; record again with `energy-prof record \
+         --counters cycles` on a machine with hardware counters, or choose another --model"
+    )]
+    NothingCounted,
     /// No thread fits what was asked for.
     #[error(
         "cannot show functions of {asked}: no such thread was recorded; \

@@ -8,6 +8,7 @@
 
 mod calls;
 mod cards;
+mod counts;
 mod error;
 mod parts;
 mod recording;
@@ -28,9 +29,9 @@ pub use store::store_attributed;
 pub use symbolize::{ModuleNames, Symbolized, WhyUnnamed, symbolize};
 
 use crate::attribution::{
-    AttributedDomain, AttributedWindow, Baseline, BaselineSearch, Baselines, EquationGathering,
-    IdlePolicy, IdleRule, Model, ModelKind, ProcessNumbers, Programs, Regression, Rules, TimeShare,
-    attribute_window_with_cards,
+    AttributedDomain, AttributedWindow, Baseline, BaselineSearch, Baselines, Cycles,
+    EquationGathering, IdlePolicy, IdleRule, Model, ModelKind, ProcessNumbers, Programs,
+    Regression, Rules, TimeShare, attribute_window_with_cards,
 };
 use crate::model::{
     AttributedSample, DomainId, Provenance, ThreadId, ThreadInfo, disjoint_cover_with,
@@ -38,6 +39,7 @@ use crate::model::{
 use crate::profile::{CalibrationFacts, Facts, Method, Profile, ProfileBuilder};
 use crate::units::{MonotonicTime, Nanoseconds, Watts};
 use cards::Cards;
+use counts::counts_for;
 use windows::{RecordedWindow, Tables, of_recording};
 
 /// The choices an analysis is made with.
@@ -119,7 +121,7 @@ impl Plan {
         let cards = cards_of(recording, &tables)?;
         let programs = match options.model {
             ModelKind::Regress => Some(Programs::new(&recording.threads().map_err(of_recording)?)),
-            ModelKind::Time => None,
+            ModelKind::Time | ModelKind::Cycles => None,
         };
         let (baselines, regression) =
             first_pass(&tables, recording, &cards, known, programs.as_ref())?;
@@ -168,10 +170,15 @@ impl Plan {
         let chosen = self.tables.stream(recording)?.filter(|recorded| {
             recorded.as_ref().map_or(true, |recorded| self.chooses(recorded.window.start, options))
         });
+        let mut counts = counts_for(recording, options.model)?;
         Ok(chosen.map(move |recorded| {
             let recorded = recorded?;
             let RecordedWindow { window, energy, residency, .. } = &recorded;
+            let counts = counts(window.index)?;
+            let cycles = counts.as_deref().map(Cycles::new);
+            let model = cycles.as_ref().map_or(rules.model, |cycles| cycles as &dyn Model);
             let cards = self.cards.of_window(window);
+            let rules = Rules { model, ..rules };
             Ok((attribute_window_with_cards(window, energy, residency, &cards, &rules), recorded))
         }))
     }

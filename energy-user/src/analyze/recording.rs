@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use crate::model::{
-    EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
+    Counted, EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
     Topology, Window,
 };
 use crate::profile::Facts;
@@ -41,6 +41,14 @@ pub trait Recording {
     fn residency(
         &self,
     ) -> Result<impl Iterator<Item = Result<Vec<Residency>, Self::Error>>, Self::Error>;
+
+    /// What was counted while threads ran, in the order of the windows, in batches of any size. Nothing where
+    /// nothing was counted.
+    fn counts(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Vec<Counted>, Self::Error>>, Self::Error> {
+        Ok(std::iter::empty())
+    }
 
     /// Where threads were sampled, in the order of the windows, in batches of any size. Nothing where
     /// the recording has no stacks.

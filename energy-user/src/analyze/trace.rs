@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Recording;
 use crate::emissions::SiteOptions;
 use crate::model::{
-    EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
+    Counted, EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
     Topology, Window,
 };
 use crate::profile::{BpfFacts, CalibrationFacts, Facts, ImportFacts, SourceFacts, Targets};
@@ -46,6 +46,10 @@ impl Recording for TraceReader {
         &self,
     ) -> Result<impl Iterator<Item = Result<Vec<Residency>, TraceError>>, TraceError> {
         self.residency()
+    }
+
+    fn counts(&self) -> Result<impl Iterator<Item = Result<Vec<Counted>, TraceError>>, TraceError> {
+        self.counts()
     }
 
     fn samples(

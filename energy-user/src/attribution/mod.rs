@@ -12,6 +12,7 @@ mod baseline;
 mod cards;
 mod charges;
 mod cores;
+mod cycles;
 mod doubt;
 mod idle;
 mod model;
@@ -23,6 +24,7 @@ mod time_share;
 
 pub use baseline::{Baseline, BaselineSearch, Baselines};
 pub use cards::{CardUse, CardUser, Nobodys};
+pub use cycles::Cycles;
 pub use doubt::{Doubt, length};
 pub use idle::{IdlePolicy, IdleRule, ParseIdlePolicyError};
 pub use model::{Model, ModelKind, ParseModelError};

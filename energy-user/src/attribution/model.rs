@@ -41,17 +41,20 @@ pub enum ModelKind {
     Time,
     /// By on-CPU time, each program's times what its CPU second draws.
     Regress,
+    /// By counted cycles and, of memory, misses of the last cache.
+    Cycles,
 }
 
 impl ModelKind {
     /// Every model, in the order shown.
-    pub const ALL: [Self; 2] = [Self::Time, Self::Regress];
+    pub const ALL: [Self; 3] = [Self::Time, Self::Regress, Self::Cycles];
 
     /// The name in options, trace and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Time => "time",
             Self::Regress => "regress",
+            Self::Cycles => "cycles",
         }
     }
 
@@ -61,6 +64,10 @@ impl ModelKind {
             Self::Time => "active energy in proportion to on-CPU time",
             Self::Regress => {
                 "active energy in proportion to on-CPU time, each program's times its watts per CPU second"
+            }
+            Self::Cycles => {
+                "active energy in proportion to cycles, of memory to misses of the last cache, and to on-CPU time \
+                 where those were not counted"
             }
         }
     }

@@ -8,6 +8,7 @@ use aya::maps::{Map, MapData, RingBuf};
 use aya::programs::{PerfEvent, ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use aya_log::EbpfLogger;
+use energy_ebpf::counters::MOST_COUNTERS;
 use log::debug;
 use nix::unistd::geteuid;
 
@@ -16,7 +17,8 @@ use super::mappings::{CodeEvent, MappingEvents};
 use super::samples::{self, StackSampled};
 use super::sampling::{self, CallGraph, SampledProcesses, Sampling, SamplingEvent};
 use super::switches::SwitchLog;
-use super::{CpuState, ProbeError, SwitchRecord, TaskEvent, offsets};
+use super::{CounterEvent, CpuState, ProbeError, SwitchRecord, TaskEvent, counters, offsets};
+use crate::model::HardwareCounter;
 
 /// The object built from `energy-ebpf` by `cargo xtask build-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("energy-probes.bpf.o");
@@ -41,12 +43,19 @@ pub struct AttachOptions {
     pub btf: PathBuf,
     /// Whose stacks to sample; `None` for nobody's.
     pub sampling: Option<Sampling>,
+    /// What is counted at each switch, [`MOST_COUNTERS`] at most.
+    pub counters: Vec<CounterEvent>,
 }
 
 impl Default for AttachOptions {
     /// 65,536 records (1 MiB) per CPU: a tenth of a second at 650,000 switches a second.
     fn default() -> Self {
-        Self { log_shift: 16, btf: PathBuf::from("/sys/kernel/btf/vmlinux"), sampling: None }
+        Self {
+            log_shift: 16,
+            btf: PathBuf::from("/sys/kernel/btf/vmlinux"),
+            sampling: None,
+            counters: Vec::new(),
+        }
     }
 }
 
@@ -68,6 +77,9 @@ pub struct Probes {
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     has_btf: bool,
     stacks: Option<Stacks>,
+    counters: Vec<HardwareCounter>,
+    /// Hardware counters count for as long as these are open.
+    _counting: Vec<OwnedFd>,
 }
 
 /// What sampling needs besides the programs.
@@ -76,6 +88,9 @@ struct Stacks {
     mappings: MappingEvents,
     event: SamplingEvent,
 }
+
+/// Where the kernel side looks for the events of each counter.
+const COUNTER_MAPS: [&str; MOST_COUNTERS] = ["COUNTER_0", "COUNTER_1", "COUNTER_2"];
 
 /// The smallest ring buffer, where no stacks are wanted.
 const ONE_PAGE: u32 = 4096;
@@ -105,6 +120,10 @@ impl Probes {
             loader.map_max_entries("COPY_SCRATCH", u32::from(count));
             stack_limit = stack_bytes;
         }
+        let counters: Vec<HardwareCounter> =
+            options.counters.iter().map(|event| event.counter).collect();
+        let wanted = u32::try_from(counters.len()).expect("a few counters");
+        let counted = if counters.is_empty() { 1 } else { u32::from(count) << shift };
         let mut ebpf = loader
             .btf(None)
             .verifier_log_level(VerifierLogLevel::STATS)
@@ -114,20 +133,41 @@ impl Probes {
             .override_global("INHERIT", &inherit, true)
             .override_global("LAUNCHER", &launcher, true)
             .override_global("STACK_LIMIT", &stack_limit, true)
+            .override_global("COUNTERS", &wanted, true)
+            .map_max_entries("COUNTED", counted)
+            .map_max_entries("COUNTER_READINGS", u32::from(count))
             .map_max_entries("CPU_LOGS", u32::from(count))
             .map_max_entries("SWITCHES", u32::from(count) << shift)
             .load(OBJECT)
             .map_err(|error| failure("create BPF maps", &error))?;
         let switches = {
-            let [logs, records] = ["CPU_LOGS", "SWITCHES"].map(|name| array(&ebpf, name).fd());
-            SwitchLog::map(logs, records, count, shift)?
+            let [logs, records, counted] =
+                ["CPU_LOGS", "SWITCHES", "COUNTED"].map(|name| array(&ebpf, name).fd());
+            SwitchLog::map(logs, records, (!counters.is_empty()).then_some(counted), count, shift)?
         };
+        // Before the first switch that is written down.
+        let mut counting = Vec::new();
+        for (event, name) in options.counters.iter().zip(COUNTER_MAPS) {
+            let Some(Map::PerfEventArray(events)) = ebpf.map(name) else {
+                unreachable!("the object has the map of events {name}");
+            };
+            counting.append(&mut counters::open(event, &online()?, events.fd())?);
+        }
         let events = RingBuf::try_from(ebpf.take_map("TASK_EVENTS").expect("the object has it"))
             .map_err(|error| failure("map a BPF ring buffer", &error.into()))?;
         // Without a logger installed there is nobody to tell.
         let logger = EbpfLogger::init(&mut ebpf).ok();
         let has_btf = found.is_some();
-        let mut probes = Self { ebpf, switches, events, logger, has_btf, stacks: None };
+        let mut probes = Self {
+            ebpf,
+            switches,
+            events,
+            logger,
+            has_btf,
+            stacks: None,
+            counters,
+            _counting: counting,
+        };
         probes.load(MARK)?;
         if let Some(sampling) = sampling {
             // Before the first mapping and the first sample.
@@ -164,6 +204,11 @@ impl Probes {
     /// How far the log of `cpu` has come now.
     pub fn cpu_state(&self, cpu: u16) -> CpuState {
         self.switches.state(cpu)
+    }
+
+    /// What is counted at each switch, in the order of a record's counts.
+    pub fn counters(&self) -> &[HardwareCounter] {
+        &self.counters
     }
 
     /// Hands every unread switch of `cpu` that was there at `state` to `each`, oldest first.
@@ -226,9 +271,7 @@ impl Probes {
         let samples = self.ebpf.take_map("SAMPLES").expect("the object has it");
         let samples = RingBuf::try_from(samples)
             .map_err(|error| failure("map a BPF ring buffer", &error.into()))?;
-        let online = aya::util::online_cpus()
-            .map_err(|(path, source)| ProbeError::System { path: path.to_owned(), source })?;
-        let mappings = MappingEvents::open(online)
+        let mappings = MappingEvents::open(online()?)
             .map_err(|error| events_failure("watch mappings", ProgramError::IOError(error)))?;
         let program: &mut PerfEvent = self
             .ebpf
@@ -291,6 +334,12 @@ fn array<'a>(ebpf: &'a Ebpf, name: &str) -> &'a MapData {
         Some(Map::Array(data)) => data,
         _ => unreachable!("the object has the array {name}"),
     }
+}
+
+/// The CPUs that are online.
+fn online() -> Result<Vec<u32>, ProbeError> {
+    aya::util::online_cpus()
+        .map_err(|(path, source)| ProbeError::System { path: path.to_owned(), source })
 }
 
 /// Room for twice the samples of the time between two readings, at a usual half kibibyte each

@@ -14,6 +14,17 @@ type ReadCount = Box<dyn FnMut() -> io::Result<u64> + Send>;
 ///
 /// Needs CAP_PERFMON (Linux 5.8) or root, or a `kernel.perf_event_paranoid` of 0 or less.
 pub fn count_event(pmu_type: u32, config: u64, cpu: u16) -> io::Result<ReadCount> {
+    let mut event = File::from(open_event(pmu_type, config, cpu)?);
+    Ok(Box::new(move || {
+        let mut count = [0; 8];
+        // An event that the kernel has put out of service reads as nothing, which is an error here.
+        event.read_exact(&mut count)?;
+        Ok(u64::from_ne_bytes(count))
+    }))
+}
+
+/// Opens an event, as [`count_event`] does.
+pub(super) fn open_event(pmu_type: u32, config: u64, cpu: u16) -> io::Result<OwnedFd> {
     let mut attributes = sys::perf_event_attr {
         type_: pmu_type,
         size: u32::try_from(size_of::<sys::perf_event_attr>()).expect("a small struct"),
@@ -29,11 +40,5 @@ pub fn count_event(pmu_type: u32, config: u64, cpu: u16) -> io::Result<ReadCount
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the call succeeded, and nobody else has this descriptor.
-    let mut event = File::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
-    Ok(Box::new(move || {
-        let mut count = [0; 8];
-        // An event that the kernel has put out of service reads as nothing, which is an error here.
-        event.read_exact(&mut count)?;
-        Ok(u64::from_ne_bytes(count))
-    }))
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }

@@ -5,6 +5,7 @@
 
 mod attach;
 mod clock;
+mod counters;
 mod counting;
 mod events;
 mod launch;
@@ -20,8 +21,11 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::model::HardwareCounter;
+
 pub use attach::{AttachOptions, Probes, RunStatistics};
 pub use clock::{monotonic_now, suspended, wall_now};
+pub use counters::CounterEvent;
 pub use counting::count_event;
 pub use events::{TaskChange, TaskEvent};
 pub use launch::{Account, command};
@@ -53,6 +57,19 @@ pub enum ProbeError {
     Forbidden {
         /// The kernel's answer.
         reason: String,
+    },
+    /// A hardware counter that was asked for cannot be had.
+    #[error(
+        "cannot count {counter} on CPU {cpu}: {source}; virtual machines often show no hardware counters, and another \
+         profiler or the NMI watchdog may hold them: record without --counters"
+    )]
+    Counter {
+        /// Which.
+        counter: HardwareCounter,
+        /// Where.
+        cpu: u32,
+        /// The kernel's answer.
+        source: io::Error,
     },
     /// BPF programs may be loaded, but perf events not be opened.
     #[error(

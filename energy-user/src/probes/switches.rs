@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use energy_ebpf::counters::{Counted, MOST_COUNTERS, UNKNOWN, WITH_NEXT};
 use energy_ebpf::switch_log::{CpuLog, GAP, Switch, address_part, key_address, key_tid};
 
 use super::ProbeError;
@@ -24,6 +25,9 @@ pub struct SwitchRecord {
     pub tid: u32,
     /// Whether records before this one were lost: who ran since the record before is unknown.
     pub after_gap: bool,
+    /// What was counted since the record before, by the counters in their order, `None` where that is unknown. None
+    /// of it where nothing is counted, and where the next record has what was counted in both.
+    pub counts: Option<[Option<u64>; MOST_COUNTERS]>,
 }
 
 /// How far a CPU's log had come at one instant.
@@ -50,6 +54,7 @@ pub struct CpuState {
 pub(super) struct SwitchLog {
     cpus: SharedArray<CpuLog>,
     records: SharedArray<Switch>,
+    counted: Option<SharedArray<Counted>>,
     shift: u32,
     count: u16,
 }
@@ -58,12 +63,16 @@ impl SwitchLog {
     pub(super) fn map(
         cpus: impl AsFd,
         records: impl AsFd,
+        counted: Option<impl AsFd>,
         count: u16,
         shift: u32,
     ) -> Result<Self, ProbeError> {
         Ok(Self {
             cpus: SharedArray::map(cpus, usize::from(count))?,
             records: SharedArray::map(records, usize::from(count) << shift)?,
+            counted: counted
+                .map(|counted| SharedArray::map(counted, usize::from(count) << shift))
+                .transpose()?,
             shift,
             count,
         })
@@ -122,12 +131,17 @@ impl SwitchLog {
             let tail_word = AtomicU64::from_ptr(&raw mut (*log).tail);
             for number in tail_word.load(Ordering::Relaxed)..state.head {
                 #[expect(clippy::cast_possible_truncation, reason = "the mask keeps the low bits")]
-                let record = self.records.at(base | (number as usize & mask)).read();
+                let slot = base | (number as usize & mask);
+                let record = self.records.at(slot).read();
+                let counted = self.counted.as_ref().map(|counted| counted.at(slot).read());
                 each(SwitchRecord {
                     end: MonotonicTime::from_nanos(record.end_ns & !GAP),
                     address: key_address(record.task),
                     tid: key_tid(record.task),
                     after_gap: record.end_ns & GAP != 0,
+                    counts: counted.filter(|it| it.counts[0] != WITH_NEXT).map(|counted| {
+                        counted.counts.map(|count| (count != UNKNOWN).then_some(count))
+                    }),
                 });
             }
             tail_word.store(state.head, Ordering::Release);

@@ -7,12 +7,13 @@ use tokio::io::unix::AsyncFd;
 
 use super::RecordError;
 use super::address_space::{AddressSpaces, MOST_FRAMES, Place};
+use super::counts::CountsBook;
 use super::naming::{Unnamed, unnamed};
 use super::residency::ResidencyBook;
 use super::sample_book::SampleBook;
 use super::tasks::Tasks;
 use super::ticker::poll;
-use crate::model::{Grid, Residency, Stack, StackId, StackSample, ThreadId};
+use crate::model::{Counted, Grid, Residency, Stack, StackId, StackSample, ThreadId};
 use crate::probes::{CodeEvent, CpuState, Probes, StackSampled, TaskChange, TaskEvent, UserStack};
 use crate::units::{MonotonicTime, Nanoseconds};
 
@@ -40,6 +41,8 @@ pub(super) struct Capture {
     late_switches: u64,
     lost_time: Nanoseconds,
     stacks: Option<Stacks>,
+    /// `None` where nothing is counted.
+    counts: Option<CountsBook>,
 }
 
 /// Sampled stacks, and where their code comes from.
@@ -72,6 +75,8 @@ impl Capture {
         let cpus = vec![Seen::default(); usize::from(probes.cpus())];
         let book = ResidencyBook::new(grid, start);
         let stacks = probes.sampling_event().map(|_| Stacks::new(grid));
+        let counters = probes.counters();
+        let counts = (!counters.is_empty()).then(|| CountsBook::new(grid, start, counters));
         let mut capture = Self {
             probes,
             tasks,
@@ -81,6 +86,7 @@ impl Capture {
             late_switches: 0,
             lost_time: Nanoseconds::ZERO,
             stacks,
+            counts,
         };
         for (cpu, state) in capture.catch_up() {
             capture.read_cpu(cpu, state, MonotonicTime::MAX);
@@ -107,9 +113,24 @@ impl Capture {
     /// `grid` that has settled. Gives that line.
     pub(super) fn drain(&mut self, grid: Grid, now: MonotonicTime) -> MonotonicTime {
         let line = grid.line_at_or_before(now - SETTLED);
+        if self.counts.is_some() {
+            self.mark_busy();
+        }
         // What lies beyond the line is known as well, and charged at once.
         self.read_to(line, MonotonicTime::MAX);
         line
+    }
+
+    /// Has every CPU that something runs on say what it has counted so far, as that of a thread that does not
+    /// switch would else come too late for its windows. CPUs that rest are left alone.
+    fn mark_busy(&mut self) {
+        for cpu in 0..self.probes.cpus() {
+            let Seen { alive, idle, .. } = self.cpus[usize::from(cpu)];
+            let running = self.probes.cpu_state(cpu).running;
+            if alive && running.is_some() && running != idle {
+                self.probes.mark(cpu);
+            }
+        }
     }
 
     /// Reads everything and ends all books at `end`, a time just past.
@@ -132,6 +153,11 @@ impl Capture {
     /// The samples of all windows before `window`.
     pub(super) fn take_samples_before(&mut self, window: u32) -> Vec<StackSample> {
         self.stacks.as_mut().map_or_else(Vec::new, |stacks| stacks.samples.take_before(window))
+    }
+
+    /// What was counted in all windows before `window`.
+    pub(super) fn take_counts_before(&mut self, window: u32) -> Vec<Counted> {
+        self.counts.as_mut().map_or_else(Vec::new, |counts| counts.take_before(window))
     }
 
     /// The stacks that are new since the last call.
@@ -253,7 +279,9 @@ impl Capture {
 
     /// Charges all that `cpu` had written down at `state`, as far as `limit`.
     fn read_cpu(&mut self, cpu: u16, state: CpuState, limit: MonotonicTime) {
-        let Self { probes, tasks, book, late_switches, lost_time, start, stacks, .. } = self;
+        let Self { probes, tasks, book, late_switches, lost_time, start, stacks, counts, .. } =
+            self;
+        let mut stays = Vec::new();
         let seen = &mut self.cpus[usize::from(cpu)];
         seen.state = state;
         probes.read_switches(cpu, &state, |switch| {
@@ -265,13 +293,24 @@ impl Capture {
             if switch.end < from {
                 // Before the start, or its time was charged already to the thread that left.
                 *late_switches += u64::from(from > *start);
-                tasks.resolve(switch.address, switch.tid, switch.end, switch.end);
+                let (thread, _) = tasks.resolve(switch.address, switch.tid, switch.end, switch.end);
+                if let Some(counts) = counts.as_mut().filter(|_| from > *start) {
+                    let stay = (thread, switch.end, switch.end);
+                    counts.add(cpu, &[stay], switch.counts.as_ref().map(<[_; _]>::as_slice));
+                }
                 return;
             }
             let (end, switched) = (switch.end.min(limit), switch.end <= limit);
             if switch.after_gap {
                 *lost_time += end.since(from);
                 book.charge(cpu, ThreadId::LOST, end, switched);
+                if let Some(counts) = counts {
+                    counts.add(
+                        cpu,
+                        &[(ThreadId::LOST, from, end)],
+                        switch.counts.as_ref().map(<[_; _]>::as_slice),
+                    );
+                }
                 return;
             }
             let mut reached = from;
@@ -282,11 +321,16 @@ impl Capture {
                     stacks.samples.charge(cpu, thread, reached, until.min(end));
                 }
                 book.charge(cpu, thread, until.min(end), ends_here && switched);
+                stays.push((thread, reached, until.min(end)));
                 if ends_here {
-                    return;
+                    break;
                 }
                 reached = until;
             }
+            if let Some(counts) = counts {
+                counts.add(cpu, &stays, switch.counts.as_ref().map(<[_; _]>::as_slice));
+            }
+            stays.clear();
         });
     }
 

@@ -3,6 +3,7 @@
 mod address_space;
 mod capture;
 mod cards;
+mod counts;
 mod ending;
 mod energy;
 mod jit;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::probes::{Account, CallGraph, ProbeError, SampledProcesses, Sampling};
+use crate::probes::{Account, CallGraph, CounterEvent, ProbeError, SampledProcesses, Sampling};
 use crate::sources::{Calibration, SourceChoice, SourceError};
 use crate::trace::{Existing, Owner, Session, TraceError, TraceSize};
 use crate::units::Nanoseconds;
@@ -83,6 +84,8 @@ pub struct RecordOptions {
     pub core_counters: bool,
     /// What this machine draws idle, where it was calibrated.
     pub calibration: Option<Calibration>,
+    /// What is counted while threads run.
+    pub counters: Vec<CounterEvent>,
     /// Samples of stacks a second on each CPU; `None` for no stacks.
     pub frequency: Option<u32>,
     /// How the calls in stacks are found.

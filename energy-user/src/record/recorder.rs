@@ -71,6 +71,7 @@ pub async fn record(
     let mut attach = AttachOptions {
         log_shift: options.log_shift,
         sampling: options.sampling(),
+        counters: options.counters.clone(),
         ..AttachOptions::default()
     };
     if let Some(btf) = &options.btf {
@@ -304,6 +305,7 @@ impl Recorder {
         self.batch.gpu.extend(cards);
         self.batch.residency.extend(residency);
         self.batch.samples.extend(self.capture.take_samples_before(window.index + 1));
+        self.batch.counts.extend(self.capture.take_counts_before(window.index + 1));
         self.next_window += 1;
     }
 

@@ -14,13 +14,13 @@ use super::place::{SESSION, is_being_recorded};
 use super::read_ahead::ReadAhead;
 use super::session::{Session, SessionState};
 use super::tables::{
-    Attributed, Energy, Gpu, ResidencyTable, Samples, Stacks, Table, Threads, Windows,
+    Attributed, Counts, Energy, Gpu, ResidencyTable, Samples, Stacks, Table, Threads, Windows,
 };
 use super::window_set::WindowSet;
 use super::{SCHEMA_VERSION, TraceError};
 use crate::model::{
-    AttributedSample, EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId,
-    ThreadInfo, Window,
+    AttributedSample, Counted, EnergySample, GpuSample, Residency, Stack, StackId, StackSample,
+    ThreadId, ThreadInfo, Window,
 };
 
 /// Rows of `attributed` encoded at once.
@@ -43,6 +43,7 @@ pub struct TraceReader {
     energy: Vec<PathBuf>,
     gpu: Vec<PathBuf>,
     residency: Vec<PathBuf>,
+    counts: Vec<PathBuf>,
     threads: Vec<PathBuf>,
     samples: Vec<PathBuf>,
     stacks: Vec<PathBuf>,
@@ -116,6 +117,7 @@ impl TraceReader {
         let energy = listing.files::<Energy>(finished, &mut findings)?;
         let gpu = listing.files::<Gpu>(finished, &mut findings)?;
         let residency = listing.files::<ResidencyTable>(finished, &mut findings)?;
+        let counts = listing.files::<Counts>(finished, &mut findings)?;
         let threads = listing.files::<Threads>(finished, &mut findings)?;
         let samples = listing.files::<Samples>(finished, &mut findings)?;
         let stacks = listing.files::<Stacks>(finished, &mut findings)?;
@@ -138,6 +140,7 @@ impl TraceReader {
             energy,
             gpu,
             residency,
+            counts,
             threads,
             samples,
             stacks,
@@ -191,6 +194,14 @@ impl TraceReader {
         &self,
     ) -> Result<impl Iterator<Item = Result<Vec<Residency>, TraceError>> + use<>, TraceError> {
         self.ahead::<ResidencyTable>(&self.residency)
+    }
+
+    /// What was counted while threads ran, in batches, in the order of the windows as recorded; nothing where
+    /// nothing was counted. After an error there is nothing more.
+    pub fn counts(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Vec<Counted>, TraceError>> + use<>, TraceError> {
+        self.ahead::<Counts>(&self.counts)
     }
 
     /// Where threads were sampled, in batches, in the order of the windows as recorded; nothing where

@@ -8,10 +8,13 @@ use super::file::{PARTS, table_name};
 use super::place::{Existing, SESSION, claim};
 use super::seal::{Seal, Unsealed};
 use super::session::{Session, SessionState};
-use super::tables::{Energy, Gpu, ResidencyTable, Samples, Stacks, Table, Threads, Windows};
+use super::tables::{
+    Counts, Energy, Gpu, ResidencyTable, Samples, Stacks, Table, Threads, Windows,
+};
 use super::{SCHEMA_VERSION, TraceError};
 use crate::model::{
-    EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo, Window,
+    Counted, EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
+    Window,
 };
 
 /// Rows of all tables. A window and its rows belong into one batch, so that they are sealed together.
@@ -25,6 +28,8 @@ pub struct Batch {
     pub gpu: Vec<GpuSample>,
     /// Rows of `residency`.
     pub residency: Vec<Residency>,
+    /// Rows of `counts`.
+    pub counts: Vec<Counted>,
     /// Rows of `threads`; a later row of the same thread replaces an earlier one.
     pub threads: Vec<(ThreadId, ThreadInfo)>,
     /// Rows of `samples`.
@@ -47,6 +52,8 @@ pub struct TraceSize {
     pub gpu: u64,
     /// Rows of `residency`.
     pub residency: u64,
+    /// Rows of `counts`; none where nothing was counted.
+    pub counts: u64,
     /// Rows of `threads`, one for each thread.
     pub threads: u64,
     /// Rows of `samples`; none where no stacks were recorded.
@@ -64,6 +71,7 @@ pub struct TraceWriter {
     stacks: Unsealed<Stacks>,
     samples: Unsealed<Samples>,
     residency: Unsealed<ResidencyTable>,
+    counts: Unsealed<Counts>,
     energy: Unsealed<Energy>,
     gpu: Unsealed<Gpu>,
     windows: Unsealed<Windows>,
@@ -91,6 +99,7 @@ impl TraceWriter {
             stacks: Unsealed::new(),
             samples: Unsealed::new(),
             residency: Unsealed::new(),
+            counts: Unsealed::new(),
             energy: Unsealed::new(),
             gpu: Unsealed::new(),
             windows: Unsealed::new(),
@@ -103,6 +112,7 @@ impl TraceWriter {
         self.stacks.append(batch.stacks);
         self.samples.append(batch.samples);
         self.residency.append(batch.residency);
+        self.counts.append(batch.counts);
         self.energy.append(batch.energy);
         self.gpu.append(batch.gpu);
         self.windows.append(batch.windows);
@@ -116,11 +126,12 @@ impl TraceWriter {
     /// before stays readable, and nothing is stored twice.
     pub fn seal(&mut self) -> Result<(), TraceError> {
         // Windows come last: whoever finds a window finds its rows.
-        let mut tables: [&mut dyn Seal; 7] = [
+        let mut tables: [&mut dyn Seal; 8] = [
             &mut self.threads,
             &mut self.stacks,
             &mut self.samples,
             &mut self.residency,
+            &mut self.counts,
             &mut self.energy,
             &mut self.gpu,
             &mut self.windows,
@@ -176,6 +187,7 @@ impl TraceWriter {
             energy: compact::<Energy>(directory, parts, self.energy.parts())?,
             gpu: compact::<Gpu>(directory, parts, self.gpu.parts())?,
             residency: compact::<ResidencyTable>(directory, parts, self.residency.parts())?,
+            counts: compact::<Counts>(directory, parts, self.counts.parts())?,
             threads: compact::<Threads>(directory, parts, self.threads.parts())?,
             samples: compact::<Samples>(directory, parts, self.samples.parts())?,
             stacks: compact::<Stacks>(directory, parts, self.stacks.parts())?,
@@ -183,9 +195,14 @@ impl TraceWriter {
         directory.remove_directory(PARTS)?;
         directory.sync()?;
         let always = [Windows::NAME, Energy::NAME, ResidencyTable::NAME, Threads::NAME];
-        let samples = (!self.samples.parts().is_empty()).then_some(Samples::NAME);
-        let stacks = (!self.stacks.parts().is_empty()).then_some(Stacks::NAME);
-        for table in always.into_iter().chain(samples).chain(stacks) {
+        let optional = [
+            (self.gpu.parts().is_empty(), Gpu::NAME),
+            (self.counts.parts().is_empty(), Counts::NAME),
+            (self.samples.parts().is_empty(), Samples::NAME),
+            (self.stacks.parts().is_empty(), Stacks::NAME),
+        ];
+        let there = optional.into_iter().filter(|(empty, _)| !empty).map(|(_, name)| name);
+        for table in always.into_iter().chain(there) {
             size.bytes += directory.file_size(&table_name(table))?;
         }
         size.bytes += directory.file_size(SESSION)?;

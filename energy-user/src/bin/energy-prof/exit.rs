@@ -138,6 +138,11 @@ impl Status {
                 ProbeError::Permission { .. }
                 | ProbeError::Forbidden { .. }
                 | ProbeError::EventsForbidden { .. } => Self::PERMISSION,
+                ProbeError::Counter { source, .. }
+                    if source.kind() == io::ErrorKind::PermissionDenied =>
+                {
+                    Self::PERMISSION
+                }
                 _ => Self::UNSUPPORTED,
             }),
             RecordError::Source(error) if error.is_permission() => Some(Self::PERMISSION),

@@ -2,6 +2,7 @@
 //! Decoding looks columns up by name, so their order and any further ones do not matter.
 
 mod attributed;
+mod counts;
 mod decode;
 mod encode;
 mod energy;
@@ -17,6 +18,7 @@ use arrow_schema::SchemaRef;
 use thiserror::Error;
 
 pub(super) use attributed::Attributed;
+pub(super) use counts::Counts;
 pub(super) use decode::Columns;
 pub(super) use energy::Energy;
 pub(super) use gpu::Gpu;
@@ -27,11 +29,12 @@ pub(super) use threads::Threads;
 pub(super) use windows::Windows;
 
 /// Every table's name.
-pub(super) const NAMES: [&str; 8] = [
+pub(super) const NAMES: [&str; 9] = [
     Windows::NAME,
     Energy::NAME,
     Gpu::NAME,
     ResidencyTable::NAME,
+    Counts::NAME,
     Samples::NAME,
     Stacks::NAME,
     Threads::NAME,

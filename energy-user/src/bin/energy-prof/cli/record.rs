@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use energy_prof::probes::CallGraph;
+use energy_prof::model::HardwareCounter;
+use energy_prof::probes::{CallGraph, CounterEvent};
 use energy_prof::sources::SourceChoice;
 use energy_prof::units::Nanoseconds;
 
@@ -60,6 +61,11 @@ pub(crate) struct MeasureArguments {
     /// Take idle power from this calibration instead of the usual one (see energy-prof calibrate)
     #[arg(long, value_name = "FILE", help_heading = "Measuring")]
     pub(crate) calibration: Option<PathBuf>,
+    /// Count this while each thread runs, separated by commas: cycles, instructions, llc-misses. It makes
+    /// every switch dearer, and `report --model cycles` divides by it
+    #[arg(long, value_name = "COUNTER,…", value_delimiter = ',', value_parser = one_of::<HardwareCounter>,
+        help_heading = "Measuring")]
+    pub(crate) counters: Vec<HardwareCounter>,
     /// Switches each CPU's log can hold between two readings, a power of two
     #[arg(long, value_name = "N", default_value = "65536", value_parser = log_records, help_heading = "Measuring")]
     pub(crate) log_records: u32,
@@ -72,6 +78,9 @@ pub(crate) struct MeasureArguments {
     /// Look for devices here instead of /dev
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) dev: Option<PathBuf>,
+    /// Count a counter by this event of a PMU instead of the usual one
+    #[arg(long, value_name = "COUNTER=PMU:CONFIG", value_parser = counter_event, hide = true)]
+    pub(crate) counter_event: Vec<CounterEvent>,
     /// Look for the kernel's type information here instead of /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) btf: Option<PathBuf>,
@@ -143,6 +152,17 @@ pub(crate) struct StatArguments {
     /// The command
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) argv: Vec<OsString>,
+}
+
+/// `cycles=1:0`.
+fn counter_event(text: &str) -> Result<CounterEvent, String> {
+    let parse = || {
+        let (counter, event) = text.split_once('=')?;
+        let (pmu_type, config) = event.split_once(':')?;
+        let (pmu_type, config) = (pmu_type.parse().ok()?, config.parse().ok()?);
+        Some(CounterEvent { counter: counter.parse().ok()?, pmu_type, config })
+    };
+    parse().ok_or_else(|| "it must be like cycles=1:0".to_owned())
 }
 
 fn log_records(text: &str) -> Result<u32, String> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use energy_prof::analyze::AnalyzeOptions;
 use energy_prof::emissions::Site;
-use energy_prof::probes::{Account, CallGraph};
+use energy_prof::probes::{Account, CallGraph, CounterEvent};
 use energy_prof::record::{
     Progress, RecordError, RecordOptions, Recording, TargetChoice, jit_environment, record,
 };
@@ -96,6 +96,7 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> anyhow::Result<Re
         nvml_library: arguments.nvml_library.clone(),
         source: arguments.source,
         core_counters: arguments.core_counters,
+        counters: counters(arguments),
         calibration: calibrate::for_recording(arguments)?,
         frequency: None,
         call_graph: CallGraph::default(),
@@ -103,6 +104,19 @@ pub(crate) fn measure_options(arguments: &MeasureArguments) -> anyhow::Result<Re
         btf: arguments.btf.clone(),
         given: BTreeMap::new(),
     })
+}
+
+/// What is to be counted, each once, and by which event.
+fn counters(arguments: &MeasureArguments) -> Vec<CounterEvent> {
+    let mut counters = arguments.counters.clone();
+    counters.sort_unstable();
+    counters.dedup();
+    let given = |counter| {
+        let mut events = arguments.counter_event.iter();
+        events.find(|event| event.counter == counter).copied()
+    };
+    let event = |counter| given(counter).unwrap_or_else(|| CounterEvent::usual(counter));
+    counters.into_iter().map(event).collect()
 }
 
 /// The recorder's exit code: the command's own, unless something was lost that must not be.
