@@ -100,7 +100,8 @@ fn every_place_is_found_by_its_code_and_its_name() {
     }
     for row in rows("cloud_regions.csv") {
         let region = format!("{}/{}", cell(&row, "provider"), cell(&row, "region"));
-        let options = SiteOptions { place: Some(Place::Cloud(region)), ..SiteOptions::default() };
+        let options =
+            SiteOptions { place: Some(Place::Cloud(region).into()), ..SiteOptions::default() };
         let site = Site::of(&options, 2026).unwrap_or_else(|error| panic!("{error}"));
         assert!(site.grid.is_some());
     }
@@ -147,7 +148,7 @@ fn an_unknown_place_is_told_with_the_nearest() {
     assert!(error("Frannce").contains("FRA (France)"), "{}", error("Frannce"));
     assert!(error("US-CAL").contains("US-CA (California)"), "{}", error("US-CAL"));
     assert_eq!(error("%&"), "no table has the zone \"%&\"");
-    let cloud = Some(Place::Cloud("aws/eu-west-33".to_owned()));
+    let cloud = Some(Place::Cloud("aws/eu-west-33".to_owned()).into());
     let error = Site::of(&SiteOptions { place: cloud, ..SiteOptions::default() }, 2026);
     assert!(error.unwrap_err().nearest.contains(&"aws/eu-west-3 (Europe (Paris))".to_owned()));
 }
@@ -155,7 +156,7 @@ fn an_unknown_place_is_told_with_the_nearest() {
 #[test]
 fn a_region_of_a_cloud_has_its_own_figures_or_its_providers() {
     let site = |region: &str| {
-        let place = Some(Place::Cloud(region.to_owned()));
+        let place = Some(Place::Cloud(region.to_owned()).into());
         Site::of(&SiteOptions { place, ..SiteOptions::default() }, 2026).unwrap()
     };
     let pue = |region: &str| site(region).pue.unwrap();
@@ -172,9 +173,10 @@ fn a_region_of_a_cloud_has_its_own_figures_or_its_providers() {
 fn a_kilowatt_hour_of_known_factors() {
     let site = Site::of(
         &SiteOptions {
-            place: Some(Place::Intensity(CarbonIntensity::new(56.0).unwrap())),
-            pue: Pue::new(1.2),
-            wue: WaterIntensity::new(1.8),
+            place: Some(Place::Intensity(CarbonIntensity::new(56.0).unwrap()).into()),
+            pue: Pue::new(1.2).map(Into::into),
+            wue: WaterIntensity::new(1.8).map(Into::into),
+            ..SiteOptions::default()
         },
         2026,
     );

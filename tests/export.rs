@@ -43,9 +43,10 @@ impl Exported {
         .unwrap();
         let build_ids = [("/usr/lib/gcc/cc1".to_owned(), "c0ffee".to_owned())].into();
         let france = SiteOptions {
-            place: Some(Place::Zone("FR".to_owned())),
-            pue: Pue::new(1.5),
-            wue: WaterIntensity::new(2.0),
+            place: Some(Place::Zone("FR".to_owned()).into()),
+            pue: Pue::new(1.5).map(Into::into),
+            wue: WaterIntensity::new(2.0).map(Into::into),
+            ..SiteOptions::default()
         };
         let site = Site::of(&france, 2026).unwrap();
         Self { profile, build_ids, tree, timeline, site }

@@ -13,8 +13,12 @@ use serde_json::Value;
 use crate::support::sampled::sampled_build;
 
 fn site(place: Option<Place>, pue: Option<f64>, wue: Option<f64>) -> Site {
-    let options =
-        SiteOptions { place, pue: pue.and_then(Pue::new), wue: wue.and_then(WaterIntensity::new) };
+    let options = SiteOptions {
+        place: place.map(Into::into),
+        pue: pue.and_then(Pue::new).map(Into::into),
+        wue: wue.and_then(WaterIntensity::new).map(Into::into),
+        ..SiteOptions::default()
+    };
     Site::of(&options, 2026).unwrap()
 }
 

@@ -38,7 +38,7 @@ fn part(series: &IntensitySeries, hour: usize, profile: &Profile, rows: Vec<Micr
 }
 
 fn site(over_time: &OverTime<'_>, pue: f64) -> Site {
-    let options = SiteOptions { pue: Pue::new(pue), ..SiteOptions::default() };
+    let options = SiteOptions { pue: Pue::new(pue).map(Into::into), ..SiteOptions::default() };
     Site::of(&options, 2026).unwrap().with_mean(&over_time.mean().unwrap(), over_time.series)
 }
 

@@ -78,7 +78,8 @@ impl Estimate {
     pub fn of(job: Job, options: &SiteOptions, year: u16) -> Result<Self, UnknownPlace> {
         let site = Site::of(options, year)?;
         let footprint = job.footprint(&site);
-        let elsewhere = elsewhere(&job, &site, options.place.as_ref(), year);
+        let place = options.place.as_ref().map(|place| &place.value);
+        let elsewhere = elsewhere(&job, &site, place, year);
         Ok(Self { job, site, footprint, elsewhere })
     }
 }
@@ -151,7 +152,7 @@ mod tests {
     }
 
     fn at(intensity: f64) -> Site {
-        let place = Some(Place::Intensity(CarbonIntensity::new(intensity).unwrap()));
+        let place = Some(Place::Intensity(CarbonIntensity::new(intensity).unwrap()).into());
         Site::of(&SiteOptions { place, ..SiteOptions::default() }, 2026).unwrap()
     }
 
@@ -167,7 +168,7 @@ mod tests {
     #[test]
     fn the_best_and_the_worst_region_are_of_the_same_provider() {
         let place = Place::Cloud("aws/eu-west-3".to_owned());
-        let options = SiteOptions { place: Some(place.clone()), ..SiteOptions::default() };
+        let options = SiteOptions { place: Some(place.clone().into()), ..SiteOptions::default() };
         let site = Site::of(&options, 2026).unwrap();
         let found = elsewhere(&job(250.0, 48), &site, Some(&place), 2026).unwrap();
         assert_eq!(found.among, "33 regions of aws");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use energy_prof::emissions::site_options::{intensity, pue, wue};
 use energy_prof::emissions::{GenerationMix, Place, SiteOptions};
 use energy_prof::units::{CarbonIntensity, Pue, WaterIntensity};
 
@@ -39,20 +40,11 @@ impl PlaceArguments {
             .or_else(|| self.cloud.clone().map(Place::Cloud))
             .or_else(|| self.intensity.map(Place::Intensity))
             .or_else(|| self.mix.map(Place::Mix));
-        SiteOptions { place, pue: self.pue, wue: self.wue }
-    }
-
-    /// The options that were given, as text by the names of [`SiteOptions::NAMES`].
-    pub(crate) fn texts(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let texts = [
-            self.zone.clone(),
-            self.cloud.clone(),
-            self.intensity.map(|it| it.get().to_string()),
-            self.mix.map(|it| it.to_string()),
-            self.pue.map(|it| it.get().to_string()),
-            self.wue.map(|it| it.get().to_string()),
-        ];
-        SiteOptions::NAMES.into_iter().zip(texts).filter_map(|(name, text)| Some((name, text?)))
+        SiteOptions {
+            place: place.map(Into::into),
+            pue: self.pue.map(Into::into),
+            wue: self.wue.map(Into::into),
+        }
     }
 }
 
@@ -96,22 +88,4 @@ fn emissions_by(text: &str) -> Result<EmissionsBy, String> {
         return Ok(EmissionsBy::Time);
     }
     report_by(text).map(EmissionsBy::Rows).map_err(|why| format!("{why}, time"))
-}
-
-fn intensity(text: &str) -> Result<CarbonIntensity, String> {
-    let grams = text.trim().parse().ok().and_then(CarbonIntensity::new);
-    grams.ok_or_else(|| "it is no intensity from 0 to 5000 gCO2e/kWh".to_owned())
-}
-
-fn pue(text: &str) -> Result<Pue, String> {
-    let ratio = text.trim().parse().ok().and_then(Pue::new);
-    ratio.ok_or_else(|| {
-        "a PUE is 1 or more, since a facility uses what its equipment does, and at most 10"
-            .to_owned()
-    })
-}
-
-fn wue(text: &str) -> Result<WaterIntensity, String> {
-    let litres = text.trim().parse().ok().and_then(WaterIntensity::new);
-    litres.ok_or_else(|| "it is no number of litres per kilowatt-hour from 0 to 1000".to_owned())
 }

@@ -28,7 +28,7 @@ pub(super) fn what_if(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
         let there =
             if name.contains('/') { Place::Cloud(name.clone()) } else { Place::Zone(name.clone()) };
         let is_zone = matches!(there, Place::Zone(_));
-        let mut site = Site::of(&SiteOptions { place: Some(there), ..given.clone() }, year)?;
+        let mut site = Site::of(&SiteOptions { place: Some(there.into()), ..given.clone() }, year)?;
         if is_zone && site.pue.is_none() {
             // The same machines in the same kind of building.
             site.pue.clone_from(&here.pue);

@@ -73,7 +73,7 @@ fn cache_folder() -> anyhow::Result<PathBuf> {
 
 /// What Electricity Maps calls the zone of a place.
 fn zone(place: &SiteOptions) -> anyhow::Result<String> {
-    let known = match &place.place {
+    let known = match place.place.as_ref().map(|place| &place.value) {
         Some(Place::Zone(zone)) => Some(electricity_maps_zone(zone)),
         Some(Place::Cloud(region)) => electricity_maps_zone_of_cloud(region)?,
         _ => None,
@@ -93,7 +93,7 @@ pub(super) fn site_with(
     if options.place.is_none() {
         let zone = over_time.and_then(|over_time| over_time.series.origin.zone.clone());
         let known = zone.filter(|zone| grid_of(zone, year).is_ok());
-        options.place = known.map(Place::Zone);
+        options.place = known.map(|zone| Place::Zone(zone).into());
     }
     let site = site_at(profile, &options)?;
     Ok(match over_time.and_then(|over_time| Some((over_time.mean()?, over_time.series))) {

@@ -150,7 +150,7 @@ fn given(arguments: &RecordArguments) -> BTreeMap<String, String> {
     if arguments.jit {
         note("jit", "true".to_owned());
     }
-    for (name, text) in arguments.place.texts() {
+    for (name, text, _) in arguments.place.options().texts() {
         note(name, text);
     }
     given
