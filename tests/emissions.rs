@@ -28,7 +28,7 @@ fn cell<'a>(row: &'a [(String, String)], column: &str) -> &'a str {
     row.iter().find(|(name, _)| name == column).map(|(_, cell)| cell.as_str()).unwrap()
 }
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "national_grids.csv",
     "regional_grids.csv",
     "odbl/zone_grids.csv",
@@ -38,6 +38,7 @@ const TABLES: [&str; 9] = [
     "cloud_regions.csv",
     "provider_efficiency.csv",
     "equivalents.csv",
+    "hardware_embodied.csv",
 ];
 
 #[test]
@@ -56,6 +57,8 @@ fn every_row_has_a_source_and_figures_that_can_be() {
                     "year" | "mix_year" | "pue_year" | "wue_year" | "intensity_year" => {
                         2007.0..=2026.0
                     }
+                    "kgco2e_per_unit" => 0.0..=1e6,
+                    "within_server" => 0.0..=64.0,
                     column if column.ends_with("gco2e_per_kwh") => 0.0..=1700.0,
                     column if column.ends_with("l_per_kwh") => 0.0..=100.0,
                     column if column.ends_with("_pct") => 0.0..=100.0,

@@ -42,7 +42,10 @@ fn report(site: &Site, by: Option<GroupBy>, render: Render) -> String {
         Some(by) => EmittingRows::Threads(&view, by),
         None => EmittingRows::Code(&code, CodeUnit::Function),
     };
-    render(&EmissionsSubject { profile: &profile, rows, site, over_time: None }, &options)
+    render(
+        &EmissionsSubject { profile: &profile, rows, site, over_time: None, units: None },
+        &options,
+    )
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub(super) fn cloud_site(asked: &str, year: u16) -> Result<Site, UnknownPlace> {
         grid: Some(grid(row, around)),
         pue: pue(row),
         wue: wue(row),
+        embodied: None,
     })
 }
 

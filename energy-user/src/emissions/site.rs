@@ -1,6 +1,7 @@
 //! The factors of the site where a machine stands.
 
 use super::cloud::cloud_site;
+use super::embodied::Embodied;
 use super::figure::Figure;
 use super::given::Given;
 use super::grid::{Grid, grid_of};
@@ -22,6 +23,8 @@ pub struct Site {
     pub pue: Option<Figure<Pue>>,
     /// Water on site; `None` where it is not known.
     pub wue: Option<Figure<WaterIntensity>>,
+    /// What it took to make the machine; `None` where it is not known.
+    pub embodied: Option<Embodied>,
 }
 
 impl Site {
@@ -33,6 +36,7 @@ impl Site {
             grid,
             pue: None,
             wue: None,
+            embodied: None,
         };
         let site = match options.place.as_ref().map(|place| &place.value) {
             None => bare(None),
@@ -51,6 +55,7 @@ impl Site {
         Ok(Self {
             pue: options.pue.clone().map(Figure::from).or(site.pue),
             wue: options.wue.clone().map(Figure::from).or(site.wue),
+            embodied: Embodied::of(options),
             ..site
         })
     }

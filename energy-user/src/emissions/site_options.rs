@@ -6,8 +6,9 @@ use std::fmt;
 use thiserror::Error;
 
 use super::given::Given;
+use super::hardware::{EmbodiedTotal, ParseEmbodiedError};
 use super::mix::{GenerationMix, ParseMixError};
-use crate::units::{CarbonIntensity, Pue, WaterIntensity};
+use crate::units::{CarbonIntensity, Lifespan, Pue, Share, WaterIntensity};
 
 /// Where a machine stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +55,12 @@ pub struct SiteOptions {
     pub pue: Option<Given<Pue>>,
     /// Its water usage effectiveness: litres on site per kilowatt-hour of IT equipment.
     pub wue: Option<Given<WaterIntensity>>,
+    /// What it took to make the machine (TE).
+    pub embodied: Option<Given<EmbodiedTotal>>,
+    /// How long the machine is expected to serve.
+    pub lifespan: Option<Given<Lifespan>>,
+    /// The part of the machine that is used (RS).
+    pub resource_share: Option<Given<Share>>,
 }
 
 /// What makes no sense as an option of a site.
@@ -77,11 +84,35 @@ pub enum SiteOptionError {
     /// No WUE.
     #[error("it is no number of litres per kilowatt-hour from 0 to 1000")]
     Wue,
+    /// No embodied total.
+    #[error(transparent)]
+    Embodied(#[from] ParseEmbodiedError),
+    /// No lifespan.
+    #[error("it is no lifespan from an hour to 100 years: write it as 4y, 1460d or 35040h")]
+    Lifespan,
+    /// No share.
+    #[error("it is no share of a machine's resources: write it as 0.125, 12.5% or 8/64")]
+    ResourceShare,
+    /// A part of an unknown whole.
+    #[error(
+        "{0} says nothing without the emissions embodied in the hardware: give --embodied 1200kg"
+    )]
+    WithoutEmbodied(&'static str),
 }
 
 impl SiteOptions {
     /// Names of the options, as on the command line, in files and in traces.
-    pub const NAMES: [&str; 6] = ["zone", "cloud", "intensity", "mix", "pue", "wue"];
+    pub const NAMES: [&str; 9] = [
+        "zone",
+        "cloud",
+        "intensity",
+        "mix",
+        "pue",
+        "wue",
+        "embodied",
+        "lifespan",
+        "resource-share",
+    ];
 
     /// Takes what `by` says of the option of this name, in place of what was said before.
     pub fn set(&mut self, name: &str, text: &str, by: &str) -> Result<(), SiteOptionError> {
@@ -93,6 +124,9 @@ impl SiteOptions {
             "mix" => self.place = place(Place::Mix(text.parse()?)),
             "pue" => self.pue = Some(given(pue(text)?, by)),
             "wue" => self.wue = Some(given(wue(text)?, by)),
+            "embodied" => self.embodied = Some(given(text.parse()?, by)),
+            "lifespan" => self.lifespan = Some(given(lifespan(text)?, by)),
+            "resource-share" => self.resource_share = Some(given(resource_share(text)?, by)),
             other => return Err(SiteOptionError::Unknown(other.to_owned())),
         }
         Ok(())
@@ -101,10 +135,14 @@ impl SiteOptions {
     /// What was given, as text by the names of the options, with who gave it.
     pub fn texts(&self) -> Vec<(&'static str, String, &str)> {
         let place = self.place.as_ref();
+        let share = self.resource_share.as_ref();
         [
             place.map(|it| (it.value.option(), it.value.to_string(), it.by.as_str())),
             self.pue.as_ref().map(|it| ("pue", it.value.get().to_string(), it.by.as_str())),
             self.wue.as_ref().map(|it| ("wue", it.value.get().to_string(), it.by.as_str())),
+            self.embodied.as_ref().map(|it| ("embodied", it.value.to_string(), it.by.as_str())),
+            self.lifespan.as_ref().map(|it| ("lifespan", it.value.to_string(), it.by.as_str())),
+            share.map(|it| ("resource-share", it.value.get().to_string(), it.by.as_str())),
         ]
         .into_iter()
         .flatten()
@@ -112,7 +150,7 @@ impl SiteOptions {
     }
 
     /// These, and what they do not say from others. A place has its own PUE and WUE: those that others
-    /// say of another place are not taken.
+    /// say of another place are not taken. The machine is the same wherever it stands.
     #[must_use]
     pub fn or(self, others: &Self) -> Self {
         let elsewhere = match (&self.place, &others.place) {
@@ -125,6 +163,22 @@ impl SiteOptions {
             place: self.place.or_else(|| site.place.clone()),
             pue: self.pue.or_else(|| site.pue.clone()),
             wue: self.wue.or_else(|| site.wue.clone()),
+            embodied: self.embodied.or_else(|| others.embodied.clone()),
+            lifespan: self.lifespan.or_else(|| others.lifespan.clone()),
+            resource_share: self.resource_share.or_else(|| others.resource_share.clone()),
+        }
+    }
+
+    /// Refuses what says nothing without something else that nobody said.
+    pub fn checked(self) -> Result<Self, SiteOptionError> {
+        match &self {
+            Self { embodied: None, lifespan: Some(_), .. } => {
+                Err(SiteOptionError::WithoutEmbodied("--lifespan"))
+            }
+            Self { embodied: None, resource_share: Some(_), .. } => {
+                Err(SiteOptionError::WithoutEmbodied("--resource-share"))
+            }
+            _ => Ok(self),
         }
     }
 }
@@ -148,6 +202,27 @@ pub fn wue(text: &str) -> Result<WaterIntensity, SiteOptionError> {
     number(text).and_then(WaterIntensity::new).ok_or(SiteOptionError::Wue)
 }
 
+/// A time that hardware serves: `4y` of 365 days, `1460d` or `35040h`.
+pub fn lifespan(text: &str) -> Result<Lifespan, SiteOptionError> {
+    let text = text.trim();
+    let in_unit = |(unit, hours): (&str, f64)| Some(number(text.strip_suffix(unit)?)? * hours);
+    let hours = [("y", 8_760.0), ("d", 24.0), ("h", 1.0)].into_iter().find_map(in_unit);
+    hours.and_then(Lifespan::from_hours).ok_or(SiteOptionError::Lifespan)
+}
+
+/// A part of a machine, above none of it: `0.125`, `12.5%` or `8/64`.
+pub fn resource_share(text: &str) -> Result<Share, SiteOptionError> {
+    let text = text.trim();
+    let percent = |text: &str| Some(number(text.strip_suffix('%')?)? / 100.0);
+    let ratio = |(part, whole): (&str, &str)| Some(number(part)? / number(whole)?);
+    let share = match text.split_once('/') {
+        Some(parts) => ratio(parts),
+        None => percent(text).or_else(|| number(text)),
+    };
+    let share = share.and_then(Share::new).filter(|share| share.get() > 0.0);
+    share.ok_or(SiteOptionError::ResourceShare)
+}
+
 fn number(text: &str) -> Option<f64> {
     text.trim().parse().ok()
 }
@@ -167,13 +242,46 @@ mod tests {
     #[test]
     fn what_was_set_comes_back_as_text() {
         for place in [("zone", "FR"), ("cloud", "aws/eu-west-3"), ("intensity", "56.5")] {
-            let set = [place, ("pue", "1.2"), ("wue", "0.3")];
+            let set = [
+                place,
+                ("pue", "1.2"),
+                ("wue", "0.3"),
+                ("embodied", "server=1,gpu=8"),
+                ("lifespan", "4y"),
+                ("resource-share", "0.125"),
+            ];
             let options = options(&set, "me");
             let texts = options.texts();
             let found: Vec<_> =
                 texts.iter().map(|(name, text, _)| (*name, text.as_str())).collect();
             assert_eq!(found, set);
             assert!(texts.iter().all(|(_, _, by)| *by == "me"));
+        }
+    }
+
+    #[test]
+    fn a_machine_is_the_same_wherever_it_stands() {
+        let there = options(&[("zone", "FR"), ("embodied", "1200kg"), ("lifespan", "6y")], "file");
+        let here = options(&[("zone", "NO"), ("lifespan", "3y")], "me").or(&there);
+        assert_eq!(here.embodied, there.embodied);
+        assert_eq!(here.lifespan.map(|it| it.value.to_string()).as_deref(), Some("3y"));
+        let alone = options(&[("lifespan", "3y")], "me").checked().unwrap_err();
+        assert!(alone.to_string().starts_with("--lifespan says nothing without"));
+    }
+
+    #[test]
+    fn lifespans_and_shares_are_read_as_people_write_them() {
+        for text in ["4y", "1460d", "35040 h"] {
+            assert_eq!(lifespan(text).map(Lifespan::hours), Ok(35_040.0), "{text}");
+        }
+        for wrong in ["4", "0y", "200y", "y", "-1y"] {
+            assert_eq!(lifespan(wrong), Err(SiteOptionError::Lifespan), "{wrong}");
+        }
+        for text in ["0.125", "12.5 %", "8/64"] {
+            assert_eq!(resource_share(text).map(Share::get), Ok(0.125), "{text}");
+        }
+        for wrong in ["0", "1.5", "65/64", "1/0", "half"] {
+            assert_eq!(resource_share(wrong), Err(SiteOptionError::ResourceShare), "{wrong}");
         }
     }
 

@@ -56,6 +56,11 @@ table!(
     EQUIVALENTS, EquivalentRow, "equivalents.csv"
 );
 
+table!(
+    /// What it takes to make hardware.
+    HARDWARE_EMBODIED, HardwareEmbodied, "hardware_embodied.csv"
+);
+
 /// The parts of a mix, as the tables name them.
 pub(super) const CATEGORIES: [&str; 9] =
     ["coal", "gas", "oil", "nuclear", "hydro", "wind", "solar", "bioenergy", "other_renewables"];
@@ -173,6 +178,16 @@ pub(super) struct ProviderEfficiency {
     pub(super) year: Option<u16>,
     pub(super) pue: Option<f64>,
     pub(super) wue_l_per_kwh: Option<f64>,
+    pub(super) source: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct HardwareEmbodied {
+    pub(super) part: String,
+    pub(super) unit: String,
+    pub(super) kgco2e_per_unit: f64,
+    /// How many of them the figure of a server holds already.
+    pub(super) within_server: u16,
     pub(super) source: String,
 }
 

@@ -16,7 +16,8 @@ pub use json::json;
 pub use text::text;
 
 use crate::emissions::{
-    Footprint, Grid, Place, Site, SiteOptions, UnknownPlace, countries, sites_of_provider,
+    Footprint, FunctionalUnits, Grid, Place, Sci, Site, SiteOptions, UnknownPlace, countries,
+    sites_of_provider,
 };
 use crate::units::{GramsCo2e, Joules, Share, Watts};
 
@@ -56,7 +57,7 @@ impl Job {
 
     /// What it comes to at a site.
     pub fn footprint(&self, site: &Site) -> Footprint {
-        Footprint::of_joules(self.energy(), site)
+        Footprint::of_joules(self.energy(), site).lasting(self.lasted.into(), site)
     }
 }
 
@@ -69,6 +70,8 @@ pub struct Estimate {
     pub site: Site,
     /// What it comes to.
     pub footprint: Footprint,
+    /// What it does for somebody, where that was said.
+    pub units: Option<FunctionalUnits>,
     /// The same elsewhere; `None` where there is nowhere to compare with.
     pub elsewhere: Option<Comparison>,
 }
@@ -80,7 +83,15 @@ impl Estimate {
         let footprint = job.footprint(&site);
         let place = options.place.as_ref().map(|place| &place.value);
         let elsewhere = elsewhere(&job, &site, place, year);
-        Ok(Self { job, site, footprint, elsewhere })
+        Ok(Self { job, site, footprint, units: None, elsewhere })
+    }
+
+    /// Operational and embodied emissions of all of it.
+    fn sci(&self) -> Sci {
+        Sci {
+            operational: self.footprint.emissions,
+            embodied: self.footprint.embodied.map(|part| part.emissions),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::headline;
 use super::{ExportError, Exporter, Subject};
-use crate::emissions::Footprint;
+use crate::emissions::{Footprint, Site};
 use crate::profile::Profile;
 use crate::units::{KilowattHours, scale};
 
@@ -21,7 +21,8 @@ impl Exporter for Sentence {
     fn write(&self, subject: &Subject<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
         let Subject { profile, site, .. } = *subject;
         let grid = site.grid.as_ref().ok_or(ExportError::NoIntensity)?;
-        let footprint = Footprint::of(profile.total().measured, site);
+        let footprint =
+            Footprint::of(profile.total().measured, site).lasting(profile.span.duration, site);
         let emitted = footprint.emissions.map(scale::emissions).unwrap_or_default();
         let off_by = KilowattHours::from(profile.total_error().half_width_95());
         let per_kilowatt_hour = site.intensity_of_it().ok_or(ExportError::NoIntensity)?;
@@ -33,7 +34,7 @@ impl Exporter for Sentence {
         let sentences = format!(
             "{} used {} {} of {} energy in {} on {} ({} CPUs; {}; sources: {}). {pue} and a grid of {} \
              gCO2e/kWh ({}; {}), this comes to {emitted} ±{off_by} (95 % interval of the energy, \
-             location-based).\n",
+             location-based).{}\n",
             code(&headline::shortened(&headline::target(profile), 80)),
             scale::energy(profile.total().measured),
             scale::plus_minus(profile.total_error().half_width_95()),
@@ -46,10 +47,26 @@ impl Exporter for Sentence {
             grid.intensity.value.get(),
             site.name,
             grid.intensity.about(),
+            embodied(site, &footprint),
         );
         out.write_all(self.marked_up(&sentences).as_bytes())?;
         Ok(())
     }
+}
+
+/// What it took to make the machine, besides; nothing where that was not said.
+fn embodied(site: &Site, footprint: &Footprint) -> String {
+    let Some((embodied, part)) = site.embodied.as_ref().zip(footprint.embodied) else {
+        return String::new();
+    };
+    format!(
+        " Its part of the emissions embodied in the hardware comes to {} besides ({}, {}; of a life of {}, {}).",
+        scale::emissions(part.emissions),
+        scale::emissions(embodied.total.value),
+        embodied.total.about(),
+        embodied.lifespan.value,
+        embodied.lifespan.about(),
+    )
 }
 
 fn sources(profile: &Profile) -> String {

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use energy_prof::analyze::AnalyzeError;
 use energy_prof::calibrate::CalibrateError;
-use energy_prof::emissions::UnknownPlace;
 use energy_prof::emissions::electricity_maps::ElectricityMapsError;
 use energy_prof::emissions::series::SeriesError;
+use energy_prof::emissions::{SiteOptionError, UnknownPlace};
 use energy_prof::estimate::UnknownHardware;
 use energy_prof::export::ExportError;
 use energy_prof::import::ImportError;
@@ -128,6 +128,7 @@ impl Status {
         let meant_otherwise = cause.is::<FindFunctionError>()
             || cause.is::<UsageError>()
             || cause.is::<UnknownPlace>()
+            || cause.is::<SiteOptionError>()
             || cause.is::<UnknownHardware>();
         meant_otherwise.then_some(Self::USAGE)
     }

@@ -99,9 +99,12 @@ fn head(subject: &Subject<'_>) -> String {
     )];
     figures
         .push((scale::power(measured.joules() / profile.span.duration), "mean power".to_owned()));
-    let footprint = Footprint::of(measured, site);
+    let footprint = Footprint::of(measured, site).lasting(profile.span.duration, site);
     if let Some(emissions) = footprint.emissions {
         figures.push((scale::emissions(emissions), format!("in {}", site.name)));
+    }
+    if let Some(part) = footprint.embodied {
+        figures.push((scale::emissions(part.emissions), "embodied, besides".to_owned()));
     }
     let water = &footprint.water;
     if let Some(litres) = water.on_site.into_iter().chain(water.off_site).reduce(|a, b| a + b) {
@@ -119,7 +122,8 @@ fn head(subject: &Subject<'_>) -> String {
 /// The factors with their sources, and what they come to.
 fn emissions(subject: &Subject<'_>) -> String {
     let Subject { profile, site, .. } = *subject;
-    let footprint = Footprint::of(profile.total().measured, site);
+    let footprint =
+        Footprint::of(profile.total().measured, site).lasting(profile.span.duration, site);
     let error = error_of(subject, profile.total_error().half_width_95().into());
     list(in_words(site, &footprint, error, true).into_iter())
 }

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use energy_prof::emissions::site_options::{intensity, pue, wue};
-use energy_prof::emissions::{GenerationMix, Place, SiteOptions};
-use energy_prof::units::{CarbonIntensity, Pue, WaterIntensity};
+use energy_prof::emissions::site_options::{intensity, lifespan, pue, resource_share, wue};
+use energy_prof::emissions::{
+    EmbodiedTotal, FunctionalUnits, GenerationMix, PerUnit, Place, SiteOptions,
+};
+use energy_prof::units::{CarbonIntensity, Lifespan, Pue, Share, WaterIntensity};
 
 use super::report::report_by;
 use super::{ReportBy, RowsArguments, SeriesArguments, one_of};
@@ -32,6 +34,16 @@ pub(crate) struct PlaceArguments {
     /// Water usage effectiveness: litres evaporated on site per kilowatt-hour of IT equipment
     #[arg(long, value_name = "L/KWH", help_heading = "Place", value_parser = wue, allow_negative_numbers = true)]
     wue: Option<WaterIntensity>,
+    /// What was emitted to make the machine: 1200kg, 1200kg±300kg, or its parts, server,cpu=2,gpu=8
+    #[arg(long, value_name = "MASS|PARTS", help_heading = "Hardware", value_parser = one_of::<EmbodiedTotal>,
+        allow_hyphen_values = true)]
+    embodied: Option<EmbodiedTotal>,
+    /// How long the machine is expected to serve: 4y, 1460d or 35040h [if not given: 4y]
+    #[arg(long, value_name = "TIME", help_heading = "Hardware", value_parser = lifespan, allow_hyphen_values = true)]
+    lifespan: Option<Lifespan>,
+    /// The part of the machine that is reserved: 0.125, 12.5% or 8/64 (of its CPUs) [if not given: all]
+    #[arg(long, value_name = "SHARE", help_heading = "Hardware", value_parser = resource_share, allow_hyphen_values = true)]
+    resource_share: Option<Share>,
 }
 
 impl PlaceArguments {
@@ -44,7 +56,32 @@ impl PlaceArguments {
             place: place.map(Into::into),
             pue: self.pue.map(Into::into),
             wue: self.wue.map(Into::into),
+            embodied: self.embodied.clone().map(Into::into),
+            lifespan: self.lifespan.map(Into::into),
+            resource_share: self.resource_share.map(Into::into),
         }
+    }
+}
+
+/// What was done for somebody, for a score per unit of that.
+#[derive(Debug, Args)]
+pub(crate) struct UnitArguments {
+    /// How many units of work were done in the time that is looked at, for the software carbon intensity
+    #[arg(long, value_name = "N", help_heading = "Functional unit", value_parser = units, allow_negative_numbers = true)]
+    units: Option<f64>,
+    /// What the software carbon intensity is per: request, "1000 requests"
+    #[arg(long, value_name = "UNIT", help_heading = "Functional unit", requires = "units", default_value = "unit",
+        value_parser = one_of::<PerUnit>)]
+    per: PerUnit,
+}
+
+impl UnitArguments {
+    pub(crate) const fn is_given(&self) -> bool {
+        self.units.is_some()
+    }
+
+    pub(crate) fn functional_units(&self) -> Option<FunctionalUnits> {
+        self.units.map(|done| FunctionalUnits { done, per: self.per.clone() })
     }
 }
 
@@ -67,6 +104,8 @@ pub(crate) struct EmissionsArguments {
     #[arg(long, conflicts_with = "by")]
     pub(crate) when: bool,
     #[command(flatten)]
+    pub(crate) units: UnitArguments,
+    #[command(flatten)]
     pub(crate) rows: RowsArguments,
     /// Say what else emits as much
     #[arg(long)]
@@ -88,4 +127,9 @@ fn emissions_by(text: &str) -> Result<EmissionsBy, String> {
         return Ok(EmissionsBy::Time);
     }
     report_by(text).map(EmissionsBy::Rows).map_err(|why| format!("{why}, time"))
+}
+
+fn units(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse().ok().filter(|number| (1e-9..=1e18).contains(number));
+    number.ok_or_else(|| "it is no number of units above 0".to_owned())
 }

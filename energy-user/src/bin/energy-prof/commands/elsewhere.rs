@@ -14,6 +14,9 @@ use crate::exit::Status;
 use crate::terminal;
 
 const HOUR_NANOS: i64 = 3_600_000_000_000;
+/// What is in no comparison.
+const WITHOUT_EMBODIED: &str =
+    "embodied emissions are the same everywhere and at all times, and are not in these figures";
 
 /// The same energy at other places, by their tables' means.
 pub(super) fn what_if(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
@@ -42,6 +45,9 @@ pub(super) fn what_if(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
     ];
     if recorded.series.is_some() {
         remarks.push("here it is the mean of the series, which is no yearly mean".to_owned());
+    }
+    if here.embodied.is_some() {
+        remarks.push(WITHOUT_EMBODIED.to_owned());
     }
     let with = Alternatives::Places(&sites);
     print(recorded, &Elsewhere { profile: &profile, here: &here, with, remarks })
@@ -79,6 +85,9 @@ pub(super) fn when(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
     ));
     if !is_covered {
         remarks.push("the recording itself is not within the series".to_owned());
+    }
+    if here.embodied.is_some() {
+        remarks.push(WITHOUT_EMBODIED.to_owned());
     }
     let with = Alternatives::Starts(series, &starts);
     print(recorded, &Elsewhere { profile: &profile, here: &here, with, remarks })

@@ -134,7 +134,9 @@ impl<'a> Recorded<'a> {
     ) -> anyhow::Result<()> {
         let site = site_with(profile, &self.arguments.place, over_time)?;
         let render = if self.arguments.json { emissions_json } else { emissions_text };
-        let subject = EmissionsSubject { profile, rows, site: &site, over_time };
+        let units = self.arguments.units.functional_units();
+        let units = units.as_ref();
+        let subject = EmissionsSubject { profile, rows, site: &site, over_time, units };
         terminal::print(&render(&subject, options))
     }
 }
@@ -201,5 +203,5 @@ pub(super) fn in_one_line(profile: &Profile) -> anyhow::Result<String> {
 /// The site, with the factors of the year of the recording, or where that is not known the newest.
 pub(super) fn site_at(profile: &Profile, options: &SiteOptions) -> anyhow::Result<Site> {
     let year = scale::year(profile.span.start_utc).unwrap_or(u16::MAX);
-    Ok(Site::of(options, year)?)
+    Ok(Site::of(&options.clone().checked()?, year)?)
 }

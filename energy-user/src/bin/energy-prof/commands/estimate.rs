@@ -26,7 +26,9 @@ pub(crate) fn run(arguments: &EstimateArguments) -> anyhow::Result<Status> {
         devices.push(Devices { hardware: given, count: 1 });
     }
     let job = Job { devices, lasted: arguments.hours, load: arguments.load };
-    let estimate = Estimate::of(job, &arguments.place.options(), this_year())?;
+    let options = arguments.place.options().checked()?;
+    let units = arguments.units.functional_units();
+    let estimate = Estimate { units, ..Estimate::of(job, &options, this_year())? };
     let render = if arguments.json { json } else { text };
     terminal::print(&render(&estimate, arguments.equivalents))?;
     Ok(Status::SUCCESS)

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &RecordArguments, color: Color) -> anyhow::Result<S
         return Ok(Status::USAGE);
     };
     // Told now, and not when all is recorded.
-    Site::of(&arguments.place.options(), u16::MAX)?;
+    Site::of(&arguments.place.options().checked()?, u16::MAX)?;
     let account = Account::behind_sudo();
     let options = RecordOptions {
         target,
