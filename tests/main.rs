@@ -12,6 +12,7 @@ mod cli_estimate;
 mod cli_functions;
 mod cli_sci;
 mod cli_series;
+mod cli_site_file;
 mod electricity_maps;
 mod emissions;
 mod export;

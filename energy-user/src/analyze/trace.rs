@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Recording;
-use crate::emissions::{GIVEN, SiteOptions};
+use crate::emissions::{RECORDED, SiteOptions};
 use crate::model::{
     EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
     Topology, Window,
@@ -65,9 +65,10 @@ impl Recording for TraceReader {
 fn site(options: &BTreeMap<String, String>) -> SiteOptions {
     let mut site = SiteOptions::default();
     for name in SiteOptions::NAMES {
-        let by = options.get(&format!("{name}-from")).map_or(GIVEN, String::as_str);
+        let file = options.get(&format!("{name}-from"));
+        let by = file.map_or_else(|| RECORDED.to_owned(), |file| format!("{file}, {RECORDED}"));
         // A later version may write what this one cannot read.
-        let _ = options.get(name).map(|text| site.set(name, text, by));
+        let _ = options.get(name).map(|text| site.set(name, text, &by));
     }
     site
 }

@@ -16,6 +16,7 @@ pub(super) fn cloud_site(asked: &str, year: u16) -> Result<Site, UnknownPlace> {
     let around = grid_of(zone, year).or_else(|_| grid_of(&row.iso3, year))?;
     Ok(Site {
         name: name(row),
+        said_by: None,
         cloud: Some((row.provider.clone(), row.region.clone())),
         grid: Some(grid(row, around)),
         pue: pue(row),

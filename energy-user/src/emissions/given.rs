@@ -14,6 +14,9 @@ pub struct Given<T> {
 /// Who gave what the command line says.
 pub const GIVEN: &str = "given";
 
+/// Who gave what a recording keeps.
+pub const RECORDED: &str = "given when it was recorded";
+
 impl<T> From<T> for Given<T> {
     /// On the command line.
     fn from(value: T) -> Self {

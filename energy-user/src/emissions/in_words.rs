@@ -38,7 +38,9 @@ pub fn in_words(
     error: Option<GramsCo2e>,
     equivalents: bool,
 ) -> Vec<Labelled> {
-    let mut lines = vec![Labelled::plain("site", site.name.clone()), facility(site, footprint)];
+    let by = site.said_by.as_ref().map_or_else(String::new, |by| format!(" ({by})"));
+    let name = format!("{}{by}", site.name);
+    let mut lines = vec![Labelled::plain("site", name), facility(site, footprint)];
     match &site.grid {
         Some(grid) => lines.extend(of_grid(grid, footprint, error)),
         None => lines.extend(of_the_world(footprint)),

@@ -15,6 +15,7 @@ use crate::units::{
 #[derive(Debug, Serialize)]
 pub struct SiteJson<'a> {
     name: &'a str,
+    said_by: Option<&'a str>,
     zone: Option<&'a str>,
     basis: &'static str,
     intensity_gco2e_per_kwh: Option<FigureJson<'a>>,
@@ -76,6 +77,7 @@ impl<'a> From<&'a Site> for SiteJson<'a> {
         let intensity = |of: &'a Figure<_>| FigureJson::of(of, CarbonIntensity::get);
         Self {
             name: &site.name,
+            said_by: site.said_by.as_deref(),
             zone: grid.map(|grid| grid.code.as_str()).filter(|code| !code.is_empty()),
             basis: "location-based",
             intensity_gco2e_per_kwh: grid.map(|grid| intensity(&grid.intensity)),

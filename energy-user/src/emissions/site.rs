@@ -3,7 +3,7 @@
 use super::cloud::cloud_site;
 use super::embodied::Embodied;
 use super::figure::Figure;
-use super::given::Given;
+use super::given::{GIVEN, Given};
 use super::grid::{Grid, grid_of};
 use super::nearest::UnknownPlace;
 use super::site_options::{Place, SiteOptions};
@@ -14,6 +14,8 @@ use crate::units::{CarbonIntensity, Pue, WaterIntensity};
 pub struct Site {
     /// What it is called.
     pub name: String,
+    /// Who says that it is this one, where it was not the command line.
+    pub said_by: Option<String>,
     /// The cloud's provider and region, where it is one's.
     pub cloud: Option<(String, String)>,
     /// Its grid; `None` where the place is not known.
@@ -32,6 +34,7 @@ impl Site {
     pub fn of(options: &SiteOptions, year: u16) -> Result<Self, UnknownPlace> {
         let bare = |grid: Option<Grid>| Self {
             name: grid.as_ref().map_or_else(|| "unknown".to_owned(), |grid| grid.name.clone()),
+            said_by: None,
             cloud: None,
             grid,
             pue: None,
@@ -52,7 +55,9 @@ impl Site {
                 bare(Some(given_grid("given mix", intensity, mix.water())))
             }
         };
+        let said_by = options.place.as_ref().map(|place| place.by.clone());
         Ok(Self {
+            said_by: said_by.filter(|by| by != GIVEN),
             pue: options.pue.clone().map(Figure::from).or(site.pue),
             wue: options.wue.clone().map(Figure::from).or(site.wue),
             embodied: Embodied::of(options),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::given::Given;
+use super::given::{GIVEN, Given};
 use super::hardware::{EmbodiedTotal, ParseEmbodiedError};
 use super::mix::{GenerationMix, ParseMixError};
 use crate::units::{CarbonIntensity, Lifespan, Pue, Share, WaterIntensity};
@@ -69,9 +69,6 @@ pub enum SiteOptionError {
     /// There is no such option.
     #[error("there is no option {0:?} of a site")]
     Unknown(String),
-    /// The place is said twice.
-    #[error("the place is said twice, by {0} and by {1}; say it once")]
-    TwoPlaces(&'static str, &'static str),
     /// No intensity of a grid.
     #[error("it is no intensity from 0 to 5000 gCO2e/kWh")]
     Intensity,
@@ -169,16 +166,15 @@ impl SiteOptions {
         }
     }
 
-    /// Refuses what says nothing without something else that nobody said.
+    /// Refuses what the command line says and what says nothing without something else that nobody said.
+    /// Files may say it in advance.
     pub fn checked(self) -> Result<Self, SiteOptionError> {
-        match &self {
-            Self { embodied: None, lifespan: Some(_), .. } => {
-                Err(SiteOptionError::WithoutEmbodied("--lifespan"))
-            }
-            Self { embodied: None, resource_share: Some(_), .. } => {
-                Err(SiteOptionError::WithoutEmbodied("--resource-share"))
-            }
-            _ => Ok(self),
+        let lifespan = self.lifespan.as_ref().map(|it| ("--lifespan", it.by.as_str()));
+        let share = self.resource_share.as_ref().map(|it| ("--resource-share", it.by.as_str()));
+        let mut alone = lifespan.into_iter().chain(share).filter(|(_, by)| *by == GIVEN);
+        match alone.next().filter(|_| self.embodied.is_none()) {
+            Some((option, _)) => Err(SiteOptionError::WithoutEmbodied(option)),
+            None => Ok(self),
         }
     }
 }
@@ -265,7 +261,8 @@ mod tests {
         let here = options(&[("zone", "NO"), ("lifespan", "3y")], "me").or(&there);
         assert_eq!(here.embodied, there.embodied);
         assert_eq!(here.lifespan.map(|it| it.value.to_string()).as_deref(), Some("3y"));
-        let alone = options(&[("lifespan", "3y")], "me").checked().unwrap_err();
+        assert!(options(&[("lifespan", "3y")], "file").checked().is_ok());
+        let alone = options(&[("lifespan", "3y")], GIVEN).checked().unwrap_err();
         assert!(alone.to_string().starts_with("--lifespan says nothing without"));
     }
 

@@ -7,7 +7,7 @@ use energy_prof::analyze::AnalyzeError;
 use energy_prof::calibrate::CalibrateError;
 use energy_prof::emissions::electricity_maps::ElectricityMapsError;
 use energy_prof::emissions::series::SeriesError;
-use energy_prof::emissions::{SiteOptionError, UnknownPlace};
+use energy_prof::emissions::{SiteFileError, SiteOptionError, UnknownPlace};
 use energy_prof::estimate::UnknownHardware;
 use energy_prof::export::ExportError;
 use energy_prof::import::ImportError;
@@ -27,7 +27,7 @@ Exit codes:
   4    this kernel cannot do what is needed
   5    no such process
   6    no energy source
-  7    the trace, the log to import, the series or the calibration cannot be read
+  7    the trace, the log to import, the series, the calibration or the configuration cannot be read
   8    the trace, the calibration or what is kept for the next time cannot be written
   9    --strict, and something was lost
   10   calibrate: the machine is not idle
@@ -115,6 +115,9 @@ impl Status {
                 SeriesError::Uncovered { .. } | SeriesError::TooShort { .. } => Self::USAGE,
                 _ => Self::READ,
             });
+        }
+        if cause.is::<SiteFileError>() {
+            return Some(Self::READ);
         }
         if let Some(error) = cause.downcast_ref::<ElectricityMapsError>() {
             return Some(match error {

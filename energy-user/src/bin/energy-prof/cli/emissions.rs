@@ -15,6 +15,10 @@ use super::{ReportBy, RowsArguments, SeriesArguments, one_of};
 /// Where a machine stands, and what is known of that place.
 #[derive(Debug, Args)]
 pub(crate) struct PlaceArguments {
+    /// Take what is not said here, nor in the trace, from this file; else from energy-prof.toml in the working
+    /// directory, the user's configuration or /etc/energy-prof (docs/emissions.md)
+    #[arg(long, value_name = "FILE", help_heading = "Place")]
+    pub(crate) config: Option<PathBuf>,
     /// The zone of the grid: FR, FRA, France, US-CA, CA-QC, or one of Electricity Maps
     #[arg(long, help_heading = "Place", conflicts_with_all = ["cloud", "intensity", "mix"])]
     zone: Option<String>,

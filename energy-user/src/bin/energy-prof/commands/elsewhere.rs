@@ -22,10 +22,9 @@ const WITHOUT_EMBODIED: &str =
 pub(super) fn what_if(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
     let (profile, parts) = recorded.by_steps()?;
     let over_time = recorded.over_time(&parts, |_| Vec::new());
-    let place = &recorded.arguments.place;
-    let here = site_with(&profile, place, over_time.as_ref())?;
+    let here = site_with(&profile, &recorded.said.options, over_time.as_ref())?;
     let year = scale::year(profile.span.start_utc).unwrap_or(u16::MAX);
-    let given = place.options();
+    let given = recorded.arguments.place.options();
     let mut sites = Vec::new();
     for name in &recorded.arguments.what_if {
         let there =
@@ -60,7 +59,7 @@ pub(super) fn when(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
     let series = series.expect("it was asked for, and the recording has windows");
     let is_covered = parts.iter().all(|(key, _)| key.step.is_some());
     let over_time = recorded.over_time(&parts, |_| Vec::new()).filter(|_| is_covered);
-    let here = site_with(&profile, &recorded.arguments.place, over_time.as_ref())?;
+    let here = site_with(&profile, &recorded.said.options, over_time.as_ref())?;
     let step = series.usual_step().get().max(1);
     let start = profile.span.from;
     let first =
