@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use energy_prof::emissions::{Footprint, Grid, Place, Site, SiteOptions, cite, grid_of, world};
+use energy_prof::emissions::{
+    Footprint, Grid, Market, Place, Site, SiteOptions, cite, grid_of, world,
+};
 use energy_prof::units::{CarbonIntensity, Microjoules, Pue, WaterIntensity};
 
 const KILOWATT_HOUR: Microjoules = Microjoules::new(3_600_000_000_000);
@@ -28,7 +30,7 @@ fn cell<'a>(row: &'a [(String, String)], column: &str) -> &'a str {
     row.iter().find(|(name, _)| name == column).map(|(_, cell)| cell.as_str()).unwrap()
 }
 
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "national_grids.csv",
     "regional_grids.csv",
     "odbl/zone_grids.csv",
@@ -36,6 +38,7 @@ const TABLES: [&str; 10] = [
     "technology_water.csv",
     "national_water.csv",
     "cloud_regions.csv",
+    "cloud_offsets.csv",
     "provider_efficiency.csv",
     "equivalents.csv",
     "hardware_embodied.csv",
@@ -58,6 +61,7 @@ fn every_row_has_a_source_and_figures_that_can_be() {
                         2007.0..=2026.0
                     }
                     "kgco2e_per_unit" => 0.0..=1e6,
+                    "carbon_free_fraction" => 0.0..=1.0,
                     "within_server" => 0.0..=64.0,
                     column if column.ends_with("gco2e_per_kwh") => 0.0..=1700.0,
                     column if column.ends_with("l_per_kwh") => 0.0..=100.0,
@@ -170,6 +174,29 @@ fn a_region_of_a_cloud_has_its_own_figures_or_its_providers() {
     assert!(frankfurt.pue.is_some() && frankfurt.grid.is_some());
     // What a provider sells as free of carbon is not what its grid emits.
     assert!(site("seeweb/fro2").grid.unwrap().intensity.value.get() > 100.0);
+}
+
+#[test]
+fn what_a_provider_says_of_a_region_is_beside_its_grid() {
+    let site = |region: &str| {
+        let place = Some(Place::Cloud(region.to_owned()).into());
+        Site::of(&SiteOptions { place, ..SiteOptions::default() }, 2026).unwrap()
+    };
+    let belgium = site("gcp/europe-west1");
+    let carbon_free = belgium.market.carbon_free.unwrap();
+    assert_eq!(carbon_free.year, Some(2024));
+    assert!(carbon_free.value.get() > 0.0 && carbon_free.value.get() <= 1.0);
+    assert!((belgium.market.offset.unwrap().value.get() - 1.0).abs() < 1e-12);
+    assert!(belgium.grid.unwrap().intensity.value.get() > 50.0, "neither is subtracted");
+    assert_eq!(
+        site("aws/eu-west-3").market,
+        Market::default(),
+        "nothing is said, and nothing is 0"
+    );
+    for row in rows("cloud_offsets.csv") {
+        let region = format!("{}/{}", cell(&row, "provider"), cell(&row, "region"));
+        assert!(site(&region).market.offset.is_some(), "{region}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod cli;
 mod cli_emissions;
 mod cli_estimate;
 mod cli_functions;
+mod cli_market;
 mod cli_sci;
 mod cli_series;
 mod cli_site_file;

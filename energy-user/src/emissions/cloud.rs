@@ -3,6 +3,7 @@
 use super::citation::cite;
 use super::figure::Figure;
 use super::grid::{Grid, grid_of};
+use super::market::Market;
 use super::nearest::UnknownPlace;
 use super::site::Site;
 use super::tables::{CLOUD_REGIONS, CloudRegion, PROVIDERS, ProviderEfficiency};
@@ -22,6 +23,7 @@ pub(super) fn cloud_site(asked: &str, year: u16) -> Result<Site, UnknownPlace> {
         pue: pue(row),
         wue: wue(row),
         embodied: None,
+        market: Market::of_region(row),
     })
 }
 

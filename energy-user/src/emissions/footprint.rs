@@ -17,6 +17,8 @@ pub struct Footprint {
     /// The least and the most it may be: over what tables say of the place; where it is not known,
     /// over four fifths of the world's countries.
     pub range: (GramsCo2e, GramsCo2e),
+    /// What was emitted by contract, beside that; `None` where no market-based factor is known.
+    pub market: Option<GramsCo2e>,
     /// What falls to it of what it took to make the machine, besides; `None` where that is not known.
     pub embodied: Option<EmbodiedPart>,
     /// Water on site and off site.
@@ -66,6 +68,7 @@ impl Footprint {
             facility,
             emissions: grid.map(|grid| facility * grid.intensity.value),
             range: (facility * low, facility * high),
+            market: site.market.intensity.as_ref().map(|it| facility * it.value),
             embodied: None,
             water: Water {
                 on_site: site.wue.as_ref().map(|wue| it * wue.value),

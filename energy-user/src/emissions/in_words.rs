@@ -45,6 +45,7 @@ pub fn in_words(
         Some(grid) => lines.extend(of_grid(grid, footprint, error)),
         None => lines.extend(of_the_world(footprint)),
     }
+    lines.extend(market(site, footprint));
     lines.extend(embodied(site, footprint));
     lines.extend(water(site, footprint));
     if equivalents {
@@ -117,6 +118,39 @@ fn of_the_world(footprint: &Footprint) -> Vec<Labelled> {
     let how = "where it ran was not said, so no single figure is given: say it with --zone FR, \
                --cloud aws/eu-west-3, --intensity 56 or --mix coal=10,wind=90";
     vec![Labelled::plain("emissions", range), Labelled::warning("", how.to_owned())]
+}
+
+/// What contracts say, beside what the grid emits; nothing where nobody says anything.
+fn market(site: &Site, footprint: &Footprint) -> Vec<Labelled> {
+    let market = &site.market;
+    let factor = market.intensity.as_ref().zip(footprint.market).map(|(figure, emitted)| {
+        format!(
+            "{}, market-based, at {} gCO2e/kWh ({}): beside the location-based figure, not in its place",
+            scale::emissions(emitted),
+            grams(figure.value),
+            figure.about()
+        )
+    });
+    let carbon_free = market.carbon_free.as_ref().map(|share| {
+        let percent = scale::percent(share.value);
+        format!(
+            "{percent} % of the electricity there is free of carbon ({}): not subtracted",
+            share.about()
+        )
+    });
+    let offset = market.offset.as_ref().map(|share| {
+        let percent = scale::percent(share.value);
+        format!(
+            "{percent} % of the emissions there are offset already ({}): not subtracted",
+            share.about()
+        )
+    });
+    let said = carbon_free.into_iter().chain(offset);
+    let said: Vec<String> = said.map(|text| format!("market-based: {text}")).collect();
+    let texts = factor.into_iter().chain(said).enumerate();
+    texts
+        .map(|(place, text)| Labelled::plain(if place == 0 { "market" } else { "" }, text))
+        .collect()
 }
 
 /// What falls to the use of what it took to make the machine; nothing where that was not said.

@@ -25,6 +25,9 @@ pub struct SiteJson<'a> {
     ewif_l_per_kwh: Option<FigureJson<'a>>,
     ewif_without_hydro_l_per_kwh: Option<FigureJson<'a>>,
     embodied: Option<EmbodiedJson<'a>>,
+    market_intensity_gco2e_per_kwh: Option<FigureJson<'a>>,
+    market_carbon_free_share: Option<FigureJson<'a>>,
+    market_offset_share: Option<FigureJson<'a>>,
 }
 
 /// What it took to make the machine, and what of it is used.
@@ -75,6 +78,8 @@ impl<'a> From<&'a Site> for SiteJson<'a> {
         let grid = site.grid.as_ref();
         let water = |water: &'a Figure<_>| FigureJson::of(water, WaterIntensity::get);
         let intensity = |of: &'a Figure<_>| FigureJson::of(of, CarbonIntensity::get);
+        let share = |of: &'a Figure<_>| FigureJson::of(of, Share::get);
+        let market = &site.market;
         Self {
             name: &site.name,
             said_by: site.said_by.as_deref(),
@@ -90,6 +95,9 @@ impl<'a> From<&'a Site> for SiteJson<'a> {
                 .and_then(|grid| grid.water_without_hydro.as_ref())
                 .map(water),
             embodied: site.embodied.as_ref().map(Into::into),
+            market_intensity_gco2e_per_kwh: market.intensity.as_ref().map(intensity),
+            market_carbon_free_share: market.carbon_free.as_ref().map(share),
+            market_offset_share: market.offset.as_ref().map(share),
         }
     }
 }
@@ -104,6 +112,8 @@ pub struct FootprintJson {
     error_95_gco2e: Option<f64>,
     least_gco2e: f64,
     most_gco2e: f64,
+    market_emissions_gco2e: Option<f64>,
+    market_emissions_ng: Option<NanogramsCo2e>,
     embodied_gco2e: Option<f64>,
     embodied_ng: Option<NanogramsCo2e>,
     embodied_least_gco2e: Option<f64>,
@@ -130,6 +140,8 @@ impl FootprintJson {
             error_95_gco2e: error.map(GramsCo2e::get),
             least_gco2e: footprint.range.0.get(),
             most_gco2e: footprint.range.1.get(),
+            market_emissions_gco2e: footprint.market.map(GramsCo2e::get),
+            market_emissions_ng: footprint.market.map(GramsCo2e::to_nanograms),
             embodied_gco2e: embodied.map(|it| it.emissions.get()),
             embodied_ng: embodied.map(|it| it.emissions.to_nanograms()),
             embodied_least_gco2e: range.map(|(least, _)| least.get()),

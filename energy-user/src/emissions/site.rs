@@ -5,6 +5,7 @@ use super::embodied::Embodied;
 use super::figure::Figure;
 use super::given::{GIVEN, Given};
 use super::grid::{Grid, grid_of};
+use super::market::Market;
 use super::nearest::UnknownPlace;
 use super::site_options::{Place, SiteOptions};
 use crate::units::{CarbonIntensity, Pue, WaterIntensity};
@@ -27,6 +28,8 @@ pub struct Site {
     pub wue: Option<Figure<WaterIntensity>>,
     /// What it took to make the machine; `None` where it is not known.
     pub embodied: Option<Embodied>,
+    /// What contracts say, beside the grid.
+    pub market: Market,
 }
 
 impl Site {
@@ -40,6 +43,7 @@ impl Site {
             pue: None,
             wue: None,
             embodied: None,
+            market: Market::default(),
         };
         let site = match options.place.as_ref().map(|place| &place.value) {
             None => bare(None),
@@ -61,6 +65,7 @@ impl Site {
             pue: options.pue.clone().map(Figure::from).or(site.pue),
             wue: options.wue.clone().map(Figure::from).or(site.wue),
             embodied: Embodied::of(options),
+            market: site.market.with_given(options),
             ..site
         })
     }

@@ -55,6 +55,10 @@ pub struct SiteOptions {
     pub pue: Option<Given<Pue>>,
     /// Its water usage effectiveness: litres on site per kilowatt-hour of IT equipment.
     pub wue: Option<Given<WaterIntensity>>,
+    /// What a kilowatt-hour emits by contract.
+    pub market_intensity: Option<Given<CarbonIntensity>>,
+    /// By which contract, or what stands for one: a supplier's factor, a residual mix.
+    pub market_source: Option<Given<String>>,
     /// What it took to make the machine (TE).
     pub embodied: Option<Given<EmbodiedTotal>>,
     /// How long the machine is expected to serve.
@@ -81,6 +85,18 @@ pub enum SiteOptionError {
     /// No WUE.
     #[error("it is no number of litres per kilowatt-hour from 0 to 1000")]
     Wue,
+    /// A factor that nothing stands behind.
+    #[error(
+        "a market-based intensity needs what it is by: give --market-source \"contract, supplier or \
+         residual mix, year\""
+    )]
+    WithoutMarketSource,
+    /// A source of nothing.
+    #[error("--market-source says nothing without a factor: give --market-intensity 12")]
+    WithoutMarketIntensity,
+    /// No source.
+    #[error("it names no contract, supplier or residual mix")]
+    MarketSource,
     /// No embodied total.
     #[error(transparent)]
     Embodied(#[from] ParseEmbodiedError),
@@ -99,13 +115,15 @@ pub enum SiteOptionError {
 
 impl SiteOptions {
     /// Names of the options, as on the command line, in files and in traces.
-    pub const NAMES: [&str; 9] = [
+    pub const NAMES: [&str; 11] = [
         "zone",
         "cloud",
         "intensity",
         "mix",
         "pue",
         "wue",
+        "market-intensity",
+        "market-source",
         "embodied",
         "lifespan",
         "resource-share",
@@ -121,6 +139,8 @@ impl SiteOptions {
             "mix" => self.place = place(Place::Mix(text.parse()?)),
             "pue" => self.pue = Some(given(pue(text)?, by)),
             "wue" => self.wue = Some(given(wue(text)?, by)),
+            "market-intensity" => self.market_intensity = Some(given(intensity(text)?, by)),
+            "market-source" => self.market_source = Some(given(market_source(text)?, by)),
             "embodied" => self.embodied = Some(given(text.parse()?, by)),
             "lifespan" => self.lifespan = Some(given(lifespan(text)?, by)),
             "resource-share" => self.resource_share = Some(given(resource_share(text)?, by)),
@@ -133,10 +153,14 @@ impl SiteOptions {
     pub fn texts(&self) -> Vec<(&'static str, String, &str)> {
         let place = self.place.as_ref();
         let share = self.resource_share.as_ref();
+        let market = self.market_intensity.as_ref();
+        let by = self.market_source.as_ref();
         [
             place.map(|it| (it.value.option(), it.value.to_string(), it.by.as_str())),
             self.pue.as_ref().map(|it| ("pue", it.value.get().to_string(), it.by.as_str())),
             self.wue.as_ref().map(|it| ("wue", it.value.get().to_string(), it.by.as_str())),
+            market.map(|it| ("market-intensity", it.value.get().to_string(), it.by.as_str())),
+            by.map(|it| ("market-source", it.value.clone(), it.by.as_str())),
             self.embodied.as_ref().map(|it| ("embodied", it.value.to_string(), it.by.as_str())),
             self.lifespan.as_ref().map(|it| ("lifespan", it.value.to_string(), it.by.as_str())),
             share.map(|it| ("resource-share", it.value.get().to_string(), it.by.as_str())),
@@ -146,8 +170,8 @@ impl SiteOptions {
         .collect()
     }
 
-    /// These, and what they do not say from others. A place has its own PUE and WUE: those that others
-    /// say of another place are not taken. The machine is the same wherever it stands.
+    /// These, and what they do not say from others. A place has its own PUE, WUE and contract: those
+    /// that others say of another place are not taken. The machine is the same wherever it stands.
     #[must_use]
     pub fn or(self, others: &Self) -> Self {
         let elsewhere = match (&self.place, &others.place) {
@@ -156,7 +180,16 @@ impl SiteOptions {
         };
         let nothing = Self::default();
         let site = if elsewhere { &nothing } else { others };
+        // A factor and what it is by belong together.
+        let says_market = self.market_intensity.is_some() || self.market_source.is_some();
+        let (market_intensity, market_source) = if says_market {
+            (self.market_intensity, self.market_source)
+        } else {
+            (site.market_intensity.clone(), site.market_source.clone())
+        };
         Self {
+            market_intensity,
+            market_source,
             place: self.place.or_else(|| site.place.clone()),
             pue: self.pue.or_else(|| site.pue.clone()),
             wue: self.wue.or_else(|| site.wue.clone()),
@@ -169,6 +202,12 @@ impl SiteOptions {
     /// Refuses what the command line says and what says nothing without something else that nobody said.
     /// Files may say it in advance.
     pub fn checked(self) -> Result<Self, SiteOptionError> {
+        if self.market_intensity.is_some() && self.market_source.is_none() {
+            return Err(SiteOptionError::WithoutMarketSource);
+        }
+        if self.market_source.is_some() && self.market_intensity.is_none() {
+            return Err(SiteOptionError::WithoutMarketIntensity);
+        }
         let lifespan = self.lifespan.as_ref().map(|it| ("--lifespan", it.by.as_str()));
         let share = self.resource_share.as_ref().map(|it| ("--resource-share", it.by.as_str()));
         let mut alone = lifespan.into_iter().chain(share).filter(|(_, by)| *by == GIVEN);
@@ -196,6 +235,13 @@ pub fn pue(text: &str) -> Result<Pue, SiteOptionError> {
 /// A water usage effectiveness, in L/kWh.
 pub fn wue(text: &str) -> Result<WaterIntensity, SiteOptionError> {
     number(text).and_then(WaterIntensity::new).ok_or(SiteOptionError::Wue)
+}
+
+/// What a market-based intensity is by.
+pub fn market_source(text: &str) -> Result<String, SiteOptionError> {
+    let text = text.trim();
+    let says_something = !text.is_empty() && !text.contains(char::is_control);
+    says_something.then(|| text.to_owned()).ok_or(SiteOptionError::MarketSource)
 }
 
 /// A time that hardware serves: `4y` of 365 days, `1460d` or `35040h`.
@@ -242,6 +288,8 @@ mod tests {
                 place,
                 ("pue", "1.2"),
                 ("wue", "0.3"),
+                ("market-intensity", "12"),
+                ("market-source", "residual mix 2025"),
                 ("embodied", "server=1,gpu=8"),
                 ("lifespan", "4y"),
                 ("resource-share", "0.125"),
@@ -253,6 +301,19 @@ mod tests {
             assert_eq!(found, set);
             assert!(texts.iter().all(|(_, _, by)| *by == "me"));
         }
+    }
+
+    #[test]
+    fn a_contract_belongs_to_its_place_and_to_its_factor() {
+        let contract = [("market-intensity", "12"), ("market-source", "wind farm")];
+        let there = options(&[&[("zone", "FR")][..], &contract].concat(), "file");
+        let market = |it: SiteOptions| it.or(&there).market_intensity.map(|it| it.value.get());
+        assert_eq!(market(options(&[], "me")), Some(12.0));
+        assert_eq!(market(options(&[("zone", "NO")], "me")), None);
+        let half = options(&[("market-intensity", "5")], "me").or(&there);
+        assert_eq!(half.checked(), Err(SiteOptionError::WithoutMarketSource));
+        let other = options(&[("market-source", "sun")], "me").or(&there);
+        assert_eq!(other.checked(), Err(SiteOptionError::WithoutMarketIntensity));
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub(super) struct EmittingRow<'a> {
     pub(super) energy: Option<Microjoules>,
     pub(super) error: Option<StandardError>,
     pub(super) emissions: Option<NanogramsCo2e>,
+    /// What was emitted by contract, beside that.
+    pub(super) market: Option<NanogramsCo2e>,
     /// What falls to it of what it took to make the machine.
     pub(super) embodied: Option<NanogramsCo2e>,
     pub(super) water: Divided,
@@ -134,6 +136,7 @@ impl<'a> Emitted<'a> {
         let divided = [
             split_embodied(subject.rows, embodied, &energies),
             over_time(emissions.map(NanogramsCo2e::get), |step| Some(step.intensity.get())),
+            parts(footprint.market.map(|grams| grams.to_nanograms().get())),
             parts(water.on_site.map(Nanolitres::get)),
             over_time(water.off_site.map(Nanolitres::get), |step| Some(step.water?.get())),
         ];
@@ -141,8 +144,9 @@ impl<'a> Emitted<'a> {
         for (index, row) in rows.iter_mut().enumerate() {
             let part = |parts: &Option<Vec<u64>>| parts.as_ref().map(|parts| parts[index]);
             let known = counts[index];
-            let [embodied, emissions, on_site, off_site] = divided.each_ref().map(part);
+            let [embodied, emissions, market, on_site, off_site] = divided.each_ref().map(part);
             row.emissions = emissions.filter(|_| known).map(NanogramsCo2e::new);
+            row.market = market.filter(|_| known).map(NanogramsCo2e::new);
             // A stretch of time took its part of the machine's life, whatever it used.
             let takes_part = known || row.time.is_some();
             row.embodied = embodied.filter(|_| takes_part).map(NanogramsCo2e::new);
@@ -237,6 +241,7 @@ fn of_threads<'a>(row: &'a Row, profile: &Profile) -> EmittingRow<'a> {
         energy: profile.known_energy(row),
         error: row.error,
         emissions: None,
+        market: None,
         embodied: None,
         water: Divided::default(),
         intensity: None,
@@ -254,6 +259,7 @@ fn of_code<'a>(row: &'a CodeViewRow, profile: &Profile) -> EmittingRow<'a> {
         energy: profile.knows(row.kind).then_some(row.own),
         error: row.own_error,
         emissions: None,
+        market: None,
         embodied: None,
         water: Divided::default(),
         intensity: None,
@@ -271,6 +277,7 @@ fn of_time(row: &TimeRow) -> EmittingRow<'_> {
         energy: row.energy,
         error: Some(row.error),
         emissions: None,
+        market: None,
         embodied: None,
         water: Divided::default(),
         intensity: None,

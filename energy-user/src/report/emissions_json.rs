@@ -62,6 +62,7 @@ struct RowJson<'a> {
     tid: Option<u32>,
     energy_uj: Option<Microjoules>,
     emissions_ng: Option<NanogramsCo2e>,
+    market_emissions_ng: Option<NanogramsCo2e>,
     embodied_ng: Option<NanogramsCo2e>,
     error_95_gco2e: Option<f64>,
     water_on_site_nl: Option<Nanolitres>,
@@ -83,6 +84,7 @@ impl<'a> RowJson<'a> {
             tid: row.tid,
             energy_uj: row.energy,
             emissions_ng: row.emissions,
+            market_emissions_ng: row.market,
             embodied_ng: row.embodied,
             error_95_gco2e: error
                 .and_then(|error| error_95(error, site, row.intensity))

@@ -82,6 +82,9 @@ fn table_lines(
 ) -> Vec<String> {
     let joules = energy_heading("joules", subject.profile.provenance());
     let mut columns = vec![("emissions", Align::Right), ("±95 %", Align::Right)];
+    if subject.site.market.intensity.is_some() {
+        columns.push(("market", Align::Right));
+    }
     if subject.site.embodied.is_some() {
         columns.push(("embodied", Align::Right));
     }
@@ -127,6 +130,10 @@ fn cells(subject: &EmissionsSubject<'_>, row: &EmittingRow<'_>) -> Vec<String> {
         operational.map_or_else(unknown, scale::emissions),
         error.map_or_else(String::new, |error| format!("±{}", scale::emissions(error))),
     ];
+    if subject.site.market.intensity.is_some() {
+        let market = row.market.map(NanogramsCo2e::grams);
+        cells.push(market.map_or_else(unknown, scale::emissions));
+    }
     if subject.site.embodied.is_some() {
         cells.push(embodied.map_or_else(unknown, scale::emissions));
     }

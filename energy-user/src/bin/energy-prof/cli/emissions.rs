@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use energy_prof::emissions::site_options::{intensity, lifespan, pue, resource_share, wue};
+use energy_prof::emissions::site_options::{
+    intensity, lifespan, market_source, pue, resource_share, wue,
+};
 use energy_prof::emissions::{
     EmbodiedTotal, FunctionalUnits, GenerationMix, PerUnit, Place, SiteOptions,
 };
@@ -38,6 +40,12 @@ pub(crate) struct PlaceArguments {
     /// Water usage effectiveness: litres evaporated on site per kilowatt-hour of IT equipment
     #[arg(long, value_name = "L/KWH", help_heading = "Place", value_parser = wue, allow_negative_numbers = true)]
     wue: Option<WaterIntensity>,
+    /// What a kilowatt-hour emits by contract, in gCO2e: a figure beside the grid's, for Scope 2
+    #[arg(long, value_name = "G/KWH", help_heading = "Place", value_parser = intensity, allow_negative_numbers = true)]
+    market_intensity: Option<CarbonIntensity>,
+    /// What that is by: a contract, the supplier's factor, the residual mix, and of which year
+    #[arg(long, value_name = "TEXT", help_heading = "Place", value_parser = market_source)]
+    market_source: Option<String>,
     /// What was emitted to make the machine: 1200kg, 1200kg±300kg, or its parts, server,cpu=2,gpu=8
     #[arg(long, value_name = "MASS|PARTS", help_heading = "Hardware", value_parser = one_of::<EmbodiedTotal>,
         allow_hyphen_values = true)]
@@ -60,6 +68,8 @@ impl PlaceArguments {
             place: place.map(Into::into),
             pue: self.pue.map(Into::into),
             wue: self.wue.map(Into::into),
+            market_intensity: self.market_intensity.map(Into::into),
+            market_source: self.market_source.clone().map(Into::into),
             embodied: self.embodied.clone().map(Into::into),
             lifespan: self.lifespan.map(Into::into),
             resource_share: self.resource_share.map(Into::into),
