@@ -16,6 +16,7 @@ mod cli_series;
 mod cli_site_file;
 mod electricity_maps;
 mod emissions;
+mod estimate_tables;
 mod export;
 mod export_commands;
 mod idle_policies;
