@@ -30,6 +30,7 @@ mod regress;
 mod report;
 mod report_code;
 mod report_emissions;
+mod report_emissions_cards;
 mod report_models;
 mod report_over_time;
 mod report_sci;
