@@ -95,6 +95,16 @@ fn the_command_line_counts_first_then_the_recording_then_the_file() {
 }
 
 #[test]
+fn a_recording_tells_which_file_it_was_told_by() {
+    let kept = [("zone", "FR"), ("zone-from", "/etc/site.toml"), ("pue", "1.1"), ("wue", "none")];
+    let site = Work::recorded("bench", &kept).site(&[]);
+    assert_eq!(site["said_by"], "/etc/site.toml, given when it was recorded");
+    assert_eq!(site["pue"]["source"], "given when it was recorded");
+    // Of a later version, perhaps.
+    assert_eq!(site["wue_l_per_kwh"], Value::Null);
+}
+
+#[test]
 fn a_file_that_is_named_is_the_only_one() {
     let work = Work::new();
     work.write("energy-prof.toml", FRANCE);

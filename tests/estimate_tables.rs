@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 #[derive(Debug, Deserialize)]
 struct Region {
     provider: String,
-    region: String,
+    #[serde(rename = "region")]
+    name: String,
     g_per_kwh: f64,
     offset_percent: f64,
 }
@@ -66,7 +67,7 @@ fn all_hardware_in_all_regions_is_the_calculators_arithmetic() {
     assert_eq!((devices.len(), regions.len()), (48, 82));
     let mut furthest: f64 = 0.0;
     for Device { tdp_watts, name, .. } in &devices {
-        for Region { g_per_kwh, region, .. } in &regions {
+        for Region { g_per_kwh, name: region, .. } in &regions {
             for hours in [1, 48, 100] {
                 let which = format!("{name} in {region} for {hours} h");
                 let found = emitted(*tdp_watts, hours, *g_per_kwh);
@@ -99,7 +100,7 @@ fn offsets_are_what_its_table_says() {
         let site = Site::of(&SiteOptions { place, ..SiteOptions::default() }, 2026).unwrap();
         site.market.offset.map(|share| share.value.percent())
     };
-    for Region { provider, region, offset_percent, .. } in &said {
+    for Region { provider, name: region, offset_percent, .. } in &said {
         let region = if region.is_empty() { "default" } else { region };
         let known = Place::Cloud(format!("{provider}/{region}"));
         let options = SiteOptions { place: Some(known.into()), ..SiteOptions::default() };

@@ -464,6 +464,41 @@ fn a_report_for_browsers_without_a_place_has_no_emissions_of_rows() {
 }
 
 #[test]
+fn what_it_took_to_make_the_machine_and_contracts_are_apart_in_pages_and_papers() {
+    let mut exported = exported();
+    let mut options = SiteOptions::default();
+    let given = [
+        ("zone", "FR"),
+        ("embodied", "1200kg±300kg"),
+        ("lifespan", "5y"),
+        ("resource-share", "8/64"),
+        ("market-intensity", "12"),
+        ("market-source", "<wind> & sun"),
+    ];
+    for (name, text) in given {
+        options.set(name, text, "site.toml").unwrap();
+    }
+    exported.site = Site::of(&options, 2026).unwrap();
+    let page = exported.text(&*Format::Html.exporter());
+    // 1200 kg × 5 s of 5 years × an eighth: 4.756 mg. 59 J at 12 g/kWh: 197 µg.
+    for part in [
+        "<b>4.76 mgCO2e</b><span>embodied, besides</span>",
+        "<dt>site</dt><dd>France (site.toml)</dd>",
+        "<dt>embodied</dt><dd>4.76 mgCO2e, 3.57 mgCO2e … 5.95 mgCO2e by the total&#39;s doubt",
+        "<dt>market</dt><dd>197 µgCO2e, market-based",
+        "&lt;wind&gt; &amp; sun",
+        "<b>685 µgCO2e</b><span>in France</span>",
+    ] {
+        let part = part.replace("&#39;", "'");
+        assert!(page.contains(&part), "{part} is not in {page}");
+    }
+    let sentence = exported.text(&*Format::Markdown.exporter());
+    let end = "Its part of the emissions embodied in the hardware comes to 4.76 mgCO₂e besides (1.20 tCO₂e, \
+               site.toml; a life of 5y, site.toml; 12.5 % of it, site.toml).\n";
+    assert!(sentence.ends_with(end), "{sentence}");
+}
+
+#[test]
 fn a_sentence_for_a_paper_has_the_figures_and_their_sources() {
     let markdown = exported().text(&*Format::Markdown.exporter());
     insta::assert_snapshot!(markdown);

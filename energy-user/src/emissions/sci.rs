@@ -47,7 +47,7 @@ impl FromStr for PerUnit {
 impl fmt::Display for PerUnit {
     /// `request`, `1000 requests`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.number == 1.0 {
+        if (self.number - 1.0).abs() < f64::EPSILON {
             f.write_str(&self.name)
         } else {
             write!(f, "{} {}", self.number, self.name)

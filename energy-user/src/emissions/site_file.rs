@@ -200,7 +200,7 @@ fn text_of(value: &Value) -> Option<String> {
 /// Says the line, and not what is in it: it may be another file than was meant, and read as root.
 fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> SiteFileError {
     let at = error.span().map_or(0, |span| span.start.min(text.len()));
-    let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = text.as_bytes()[..at].split(|byte| *byte == b'\n').count();
     SiteFileError::Syntax { path: path.to_owned(), line, why: error.message().to_owned() }
 }
 

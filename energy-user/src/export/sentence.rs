@@ -60,12 +60,14 @@ fn embodied(site: &Site, footprint: &Footprint) -> String {
         return String::new();
     };
     format!(
-        " Its part of the emissions embodied in the hardware comes to {} besides ({}, {}; of a life of {}, {}).",
+        " Its part of the emissions embodied in the hardware comes to {} besides ({}, {}; a life of {}, {}; {} % of it, {}).",
         scale::emissions(part.emissions),
         scale::emissions(embodied.total.value),
         embodied.total.about(),
         embodied.lifespan.value,
         embodied.lifespan.about(),
+        scale::percent(embodied.resource_share.value),
+        embodied.resource_share.about(),
     )
 }
 

@@ -113,7 +113,9 @@ fn table_lines(
     };
     columns.push((name, Align::Left));
     let rows: Vec<Vec<String>> = emitted.rows.iter().map(|row| cells(subject, row)).collect();
-    table::lines(&columns, &rows, options.width)
+    // Times are told apart by their ends.
+    let is_time = matches!(subject.rows, EmittingRows::Time(_));
+    table::lines(&columns, &rows, if is_time { usize::MAX } else { options.width })
 }
 
 fn cells(subject: &EmissionsSubject<'_>, row: &EmittingRow<'_>) -> Vec<String> {
