@@ -34,6 +34,23 @@ fn a_trace_has_a_score_per_unit_of_work() {
 }
 
 #[test]
+fn a_page_and_a_paper_have_it_and_tables_of_others_do_not() {
+    let place = Place::new();
+    ten_windows_with_code(&place.trace());
+    let export = |options: &str| {
+        let options = format!("--intensity 360 --embodied 126144kg --units 2 {options}");
+        let mut command = energy_prof();
+        Outcome::of(command.arg("export").arg(place.trace()).args(options.split_whitespace()))
+    };
+    for format in ["html", "markdown", "latex"] {
+        let shown = export(&format!("--format {format} --per request")).succeeded().stdout;
+        assert!(shown.contains("500 mgCO"), "{format}: {shown}");
+        assert!(shown.contains("per request"), "{format}");
+    }
+    export("--format codecarbon").refused(2, &["codecarbon has no score", "html, markdown, latex"]);
+}
+
+#[test]
 fn an_estimate_has_one_too() {
     let options = "--watts 250 --hours 48 --intensity 560 --embodied gpu=1 --lifespan 48h \
                    --units 1000 --per inference --json";
