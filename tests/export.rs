@@ -490,7 +490,7 @@ fn what_it_took_to_make_the_machine_and_contracts_are_apart_in_pages_and_papers(
         "<dt>embodied</dt><dd>4.76 mgCO2e, 3.57 mgCO2e … 5.95 mgCO2e by the total&#39;s doubt",
         "<dt>market</dt><dd>197 µgCO2e, market-based",
         // (685 µg + 4.756 mg) / 10, and 35.2 of 59 parts of it.
-        "<dt>SCI</dt><dd>544 µgCO2e per request, of all that was looked at",
+        "<dt>SCI</dt><dd>544 µgCO2e per request, of all of it",
         "325 µgCO2e per request, of the targets alone",
         "&lt;wind&gt; &amp; sun",
         "<b>685 µgCO2e</b><span>in France</span>",

@@ -188,7 +188,7 @@ pub fn sci_in_words(all: Sci, targets: Option<Sci>, units: &FunctionalUnits) -> 
             units.name(),
         ))
     };
-    if let Some(text) = of(all, "of all that was looked at") {
+    if let Some(text) = of(all, "of all of it") {
         let targets = targets.and_then(|targets| of(targets, "of the targets alone"));
         let targets = targets.map(|text| Labelled::plain("", text));
         return std::iter::once(Labelled::plain("SCI", text)).chain(targets).collect();
