@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use energy_prof::emissions::{Footprint, Grid, Place, Site, SiteOptions, cite, grid_of, world};
+use energy_prof::emissions::{
+    Footprint, Grid, Market, Place, Site, SiteOptions, cite, grid_of, world,
+};
 use energy_prof::units::{CarbonIntensity, Microjoules, Pue, WaterIntensity};
 
 const KILOWATT_HOUR: Microjoules = Microjoules::new(3_600_000_000_000);
@@ -28,7 +30,7 @@ fn cell<'a>(row: &'a [(String, String)], column: &str) -> &'a str {
     row.iter().find(|(name, _)| name == column).map(|(_, cell)| cell.as_str()).unwrap()
 }
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 11] = [
     "national_grids.csv",
     "regional_grids.csv",
     "odbl/zone_grids.csv",
@@ -36,8 +38,10 @@ const TABLES: [&str; 9] = [
     "technology_water.csv",
     "national_water.csv",
     "cloud_regions.csv",
+    "cloud_offsets.csv",
     "provider_efficiency.csv",
     "equivalents.csv",
+    "hardware_embodied.csv",
 ];
 
 #[test]
@@ -56,6 +60,9 @@ fn every_row_has_a_source_and_figures_that_can_be() {
                     "year" | "mix_year" | "pue_year" | "wue_year" | "intensity_year" => {
                         2007.0..=2026.0
                     }
+                    "kgco2e_per_unit" => 0.0..=1e6,
+                    "carbon_free_fraction" => 0.0..=1.0,
+                    "within_server" => 0.0..=64.0,
                     column if column.ends_with("gco2e_per_kwh") => 0.0..=1700.0,
                     column if column.ends_with("l_per_kwh") => 0.0..=100.0,
                     column if column.ends_with("_pct") => 0.0..=100.0,
@@ -100,7 +107,8 @@ fn every_place_is_found_by_its_code_and_its_name() {
     }
     for row in rows("cloud_regions.csv") {
         let region = format!("{}/{}", cell(&row, "provider"), cell(&row, "region"));
-        let options = SiteOptions { place: Some(Place::Cloud(region)), ..SiteOptions::default() };
+        let options =
+            SiteOptions { place: Some(Place::Cloud(region).into()), ..SiteOptions::default() };
         let site = Site::of(&options, 2026).unwrap_or_else(|error| panic!("{error}"));
         assert!(site.grid.is_some());
     }
@@ -147,7 +155,7 @@ fn an_unknown_place_is_told_with_the_nearest() {
     assert!(error("Frannce").contains("FRA (France)"), "{}", error("Frannce"));
     assert!(error("US-CAL").contains("US-CA (California)"), "{}", error("US-CAL"));
     assert_eq!(error("%&"), "no table has the zone \"%&\"");
-    let cloud = Some(Place::Cloud("aws/eu-west-33".to_owned()));
+    let cloud = Some(Place::Cloud("aws/eu-west-33".to_owned()).into());
     let error = Site::of(&SiteOptions { place: cloud, ..SiteOptions::default() }, 2026);
     assert!(error.unwrap_err().nearest.contains(&"aws/eu-west-3 (Europe (Paris))".to_owned()));
 }
@@ -155,7 +163,7 @@ fn an_unknown_place_is_told_with_the_nearest() {
 #[test]
 fn a_region_of_a_cloud_has_its_own_figures_or_its_providers() {
     let site = |region: &str| {
-        let place = Some(Place::Cloud(region.to_owned()));
+        let place = Some(Place::Cloud(region.to_owned()).into());
         Site::of(&SiteOptions { place, ..SiteOptions::default() }, 2026).unwrap()
     };
     let pue = |region: &str| site(region).pue.unwrap();
@@ -169,12 +177,36 @@ fn a_region_of_a_cloud_has_its_own_figures_or_its_providers() {
 }
 
 #[test]
+fn what_a_provider_says_of_a_region_is_beside_its_grid() {
+    let site = |region: &str| {
+        let place = Some(Place::Cloud(region.to_owned()).into());
+        Site::of(&SiteOptions { place, ..SiteOptions::default() }, 2026).unwrap()
+    };
+    let belgium = site("gcp/europe-west1");
+    let carbon_free = belgium.market.carbon_free.unwrap();
+    assert_eq!(carbon_free.year, Some(2024));
+    assert!(carbon_free.value.get() > 0.0 && carbon_free.value.get() <= 1.0);
+    assert!((belgium.market.offset.unwrap().value.get() - 1.0).abs() < 1e-12);
+    assert!(belgium.grid.unwrap().intensity.value.get() > 50.0, "neither is subtracted");
+    assert_eq!(
+        site("aws/eu-west-3").market,
+        Market::default(),
+        "nothing is said, and nothing is 0"
+    );
+    for row in rows("cloud_offsets.csv") {
+        let region = format!("{}/{}", cell(&row, "provider"), cell(&row, "region"));
+        assert!(site(&region).market.offset.is_some(), "{region}");
+    }
+}
+
+#[test]
 fn a_kilowatt_hour_of_known_factors() {
     let site = Site::of(
         &SiteOptions {
-            place: Some(Place::Intensity(CarbonIntensity::new(56.0).unwrap())),
-            pue: Pue::new(1.2),
-            wue: WaterIntensity::new(1.8),
+            place: Some(Place::Intensity(CarbonIntensity::new(56.0).unwrap()).into()),
+            pue: Pue::new(1.2).map(Into::into),
+            wue: WaterIntensity::new(1.8).map(Into::into),
+            ..SiteOptions::default()
         },
         2026,
     );

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use energy_prof::analyze::{AnalyzeOptions, Recording, analyze, attribute};
-use energy_prof::emissions::{Place, Site, SiteOptions};
+use energy_prof::emissions::{FunctionalUnits, Place, Site, SiteOptions};
 use energy_prof::export::{
     DifferentialFlamegraph, Direction, ExportError, Exporter, Flamegraph, Folded, Format, Subject,
     Timeline, Unit,
@@ -26,6 +26,7 @@ struct Exported {
     tree: CallTree,
     timeline: Timeline,
     site: Site,
+    units: Option<FunctionalUnits>,
 }
 
 impl Exported {
@@ -43,12 +44,13 @@ impl Exported {
         .unwrap();
         let build_ids = [("/usr/lib/gcc/cc1".to_owned(), "c0ffee".to_owned())].into();
         let france = SiteOptions {
-            place: Some(Place::Zone("FR".to_owned())),
-            pue: Pue::new(1.5),
-            wue: WaterIntensity::new(2.0),
+            place: Some(Place::Zone("FR".to_owned()).into()),
+            pue: Pue::new(1.5).map(Into::into),
+            wue: WaterIntensity::new(2.0).map(Into::into),
+            ..SiteOptions::default()
         };
         let site = Site::of(&france, 2026).unwrap();
-        Self { profile, build_ids, tree, timeline, site }
+        Self { profile, build_ids, tree, timeline, site, units: None }
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -58,6 +60,7 @@ impl Exported {
             timeline: &self.timeline,
             build_ids: &self.build_ids,
             site: &self.site,
+            units: self.units.as_ref(),
         }
     }
 
@@ -460,6 +463,46 @@ fn a_report_for_browsers_without_a_place_has_no_emissions_of_rows() {
     exported.site = Site::of(&SiteOptions::default(), 2026).unwrap();
     let html = exported.text(&*Format::Html.exporter());
     assert!(!html.contains("<th>emissions</th>") && html.contains("where it ran was not said"));
+}
+
+#[test]
+fn what_it_took_to_make_the_machine_and_contracts_are_apart_in_pages_and_papers() {
+    let mut exported = exported();
+    let mut options = SiteOptions::default();
+    let given = [
+        ("zone", "FR"),
+        ("embodied", "1200kg±300kg"),
+        ("lifespan", "5y"),
+        ("resource-share", "8/64"),
+        ("market-intensity", "12"),
+        ("market-source", "<wind> & sun"),
+    ];
+    for (name, text) in given {
+        options.set(name, text, "site.toml").unwrap();
+    }
+    exported.site = Site::of(&options, 2026).unwrap();
+    exported.units = Some(FunctionalUnits { done: 10.0, per: "request".parse().unwrap() });
+    let page = exported.text(&*Format::Html.exporter());
+    // 1200 kg × 5 s of 5 years × an eighth: 4.756 mg. 59 J at 12 g/kWh: 197 µg.
+    for part in [
+        "<b>4.76 mgCO2e</b><span>embodied, besides</span>",
+        "<dt>site</dt><dd>France (site.toml)</dd>",
+        "<dt>embodied</dt><dd>4.76 mgCO2e, 3.57 mgCO2e … 5.95 mgCO2e by the total&#39;s doubt",
+        "<dt>market</dt><dd>197 µgCO2e, market-based",
+        // (685 µg + 4.756 mg) / 10, and 35.2 of 59 parts of it.
+        "<dt>SCI</dt><dd>544 µgCO2e per request, of all of it",
+        "325 µgCO2e per request, of the targets alone",
+        "&lt;wind&gt; &amp; sun",
+        "<b>685 µgCO2e</b><span>in France</span>",
+    ] {
+        let part = part.replace("&#39;", "'");
+        assert!(page.contains(&part), "{part} is not in {page}");
+    }
+    let sentence = exported.text(&*Format::Markdown.exporter());
+    let end = "Its part of the emissions embodied in the hardware comes to 4.76 mgCO₂e besides (1.20 tCO₂e, \
+               site.toml; a life of 5y, site.toml; 12.5 % of it, site.toml). Its software carbon intensity (ISO/IEC 21031:2024) is \
+               544 µgCO₂e per request.\n";
+    assert!(sentence.ends_with(end), "{sentence}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Reports on emissions: compared with files a person has read, and that their parts add up.
 
 use energy_prof::analyze::{AnalyzeOptions, CallTreeOptions, profile_and_call_tree};
-use energy_prof::emissions::{Place, Site, SiteOptions};
+use energy_prof::emissions::{Figure, Place, Site, SiteOptions};
 use energy_prof::profile::{CodeUnit, CodeViewOptions, GroupBy, SortBy, ViewOptions};
 use energy_prof::report::{
     EmissionsSubject, EmittingRows, ReportOptions, emissions_json, emissions_text,
@@ -13,8 +13,12 @@ use serde_json::Value;
 use crate::support::sampled::sampled_build;
 
 fn site(place: Option<Place>, pue: Option<f64>, wue: Option<f64>) -> Site {
-    let options =
-        SiteOptions { place, pue: pue.and_then(Pue::new), wue: wue.and_then(WaterIntensity::new) };
+    let options = SiteOptions {
+        place: place.map(Into::into),
+        pue: pue.and_then(Pue::new).map(Into::into),
+        wue: wue.and_then(WaterIntensity::new).map(Into::into),
+        ..SiteOptions::default()
+    };
     Site::of(&options, 2026).unwrap()
 }
 
@@ -38,7 +42,10 @@ fn report(site: &Site, by: Option<GroupBy>, render: Render) -> String {
         Some(by) => EmittingRows::Threads(&view, by),
         None => EmittingRows::Code(&code, CodeUnit::Function),
     };
-    render(&EmissionsSubject { profile: &profile, rows, site, over_time: None }, &options)
+    render(
+        &EmissionsSubject { profile: &profile, rows, site, over_time: None, units: None },
+        &options,
+    )
 }
 
 #[test]
@@ -70,6 +77,7 @@ proptest! {
         intensity in 0.0..5000.0_f64,
         pue in 1.0..3.0_f64,
         wue in 0.0..9.0_f64,
+        contract in 0.0..5000.0_f64,
         by in prop::sample::select(vec![
             None,
             Some(GroupBy::Process),
@@ -80,15 +88,22 @@ proptest! {
         let mut site = site(Some(zone("NO")), Some(pue), Some(wue));
         let grid = site.grid.as_mut().unwrap();
         grid.intensity.value = CarbonIntensity::new(intensity).unwrap();
+        site.market.intensity = Some(Figure {
+            value: CarbonIntensity::new(contract).unwrap(),
+            ..grid.intensity.clone()
+        });
         let report: Value = serde_json::from_str(&report(&site, by, emissions_json)).unwrap();
         let rows = report["rows"].as_array().unwrap();
-        for part in ["emissions_ng", "water_on_site_nl", "water_off_site_nl"] {
+        for part in ["emissions_ng", "market_emissions_ng", "water_on_site_nl", "water_off_site_nl"] {
             let counted = rows.iter().filter(|row| row["kind"] != "contained_domain");
             let sum: u64 = counted.map(|row| row[part].as_u64().unwrap()).sum();
             prop_assert_eq!(Some(sum), report["footprint"][part].as_u64(), "{}", part);
         }
-        let grams = report["total"]["measured_uj"].as_f64().unwrap() / 3.6e12 * pue * intensity;
-        let found = report["footprint"]["emissions_gco2e"].as_f64().unwrap();
-        prop_assert!((found - grams).abs() <= 1e-12 * grams);
+        let kilowatt_hours = report["total"]["measured_uj"].as_f64().unwrap() / 3.6e12 * pue;
+        for (field, factor) in [("emissions_gco2e", intensity), ("market_emissions_gco2e", contract)] {
+            let grams = kilowatt_hours * factor;
+            let found = report["footprint"][field].as_f64().unwrap();
+            prop_assert!((found - grams).abs() <= 1e-12 * grams, "{}", field);
+        }
     }
 }

@@ -38,7 +38,7 @@ fn part(series: &IntensitySeries, hour: usize, profile: &Profile, rows: Vec<Micr
 }
 
 fn site(over_time: &OverTime<'_>, pue: f64) -> Site {
-    let options = SiteOptions { pue: Pue::new(pue), ..SiteOptions::default() };
+    let options = SiteOptions { pue: Pue::new(pue).map(Into::into), ..SiteOptions::default() };
     Site::of(&options, 2026).unwrap().with_mean(&over_time.mean().unwrap(), over_time.series)
 }
 
@@ -67,7 +67,7 @@ fn report(
         let site = site(&over_time, pue);
         let over_time = Some(&over_time);
         return render(
-            &EmissionsSubject { profile: &profile, rows, site: &site, over_time },
+            &EmissionsSubject { profile: &profile, rows, site: &site, over_time, units: None },
             &options,
         );
     }
@@ -83,7 +83,10 @@ fn report(
     let site = site(&over_time, pue);
     let rows = EmittingRows::Code(&view, CodeUnit::Function);
     let over_time = Some(&over_time);
-    render(&EmissionsSubject { profile: &profile, rows, site: &site, over_time }, &options)
+    render(
+        &EmissionsSubject { profile: &profile, rows, site: &site, over_time, units: None },
+        &options,
+    )
 }
 
 const GROUPS: [GroupBy; 3] = [GroupBy::Process, GroupBy::Thread, GroupBy::Domain];
@@ -183,6 +186,7 @@ fn a_build_by_time() {
             name: format!("hour {hour}"),
             energy: Some(part.total().measured),
             error: part.total_error(),
+            recorded: part.span.duration,
         })
         .collect();
     let energies = |hour: usize| {
@@ -198,6 +202,7 @@ fn a_build_by_time() {
         rows: EmittingRows::Time(&rows),
         site: &site,
         over_time: Some(&over_time),
+        units: None,
     };
     insta::assert_snapshot!(emissions_text(&subject, &ReportOptions::default()));
 }

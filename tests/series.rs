@@ -151,7 +151,7 @@ fn emissions_are_the_sum_over_hours() {
         (series.steps()[1], Microjoules::new(1_800_000_000_000)),
     ];
     let mean = Mean::of(&used).unwrap();
-    let options = SiteOptions { pue: Pue::new(1.2), ..SiteOptions::default() };
+    let options = SiteOptions { pue: Pue::new(1.2).map(Into::into), ..SiteOptions::default() };
     let site = Site::of(&options, 2026).unwrap().with_mean(&mean, &series);
     let footprint = Footprint::of(Microjoules::new(5_400_000_000_000), &site);
     // 1 kWh × 1.2 × 100 + 0.5 kWh × 1.2 × 300 = 300 g.

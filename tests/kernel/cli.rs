@@ -302,6 +302,18 @@ fn a_recording_keeps_where_it_was_made() {
     assert_eq!((&site(&[])["zone"], &site(&[])["pue"]["value"]), (&"FRA".into(), &1.5.into()));
     let germany = site(&["--zone", "DE"]);
     assert_eq!((&germany["zone"], &germany["pue"]), (&"DEU".into(), &Value::Null));
+    // What a file says is kept as well, with the file's name.
+    let elsewhere = Place::new();
+    let file = elsewhere.root().join("site.toml");
+    std::fs::write(&file, "zone = \"NO\"\nembodied = \"1200kg\"\n").unwrap();
+    let config = ["--pue", "1.5", "--config", file.to_str().unwrap()];
+    Outcome::of(&mut elsewhere.record(&config, &["--", "true"])).succeeded();
+    std::fs::remove_file(&file).unwrap();
+    let report = of_trace("emissions", &elsewhere.trace(), &["--json"]).succeeded().stdout;
+    let site = json(&report)["site"].clone();
+    assert_eq!((&site["zone"], &site["pue"]["value"]), (&"NOR".into(), &1.5.into()));
+    let source = format!("{}, given when it was recorded", file.display());
+    assert_eq!(site["embodied"]["total_gco2e"]["source"], source);
     // Nothing is recorded for a place that no table has.
     let nowhere = Place::new();
     let asked = ["--zone", "Atlantis"];

@@ -14,6 +14,8 @@ pub(crate) fn energy_prof() -> Command {
     for variable in ["NO_COLOR", "SUDO_UID", "SUDO_GID", "SUDO_USER"] {
         command.env_remove(variable);
     }
+    // Nobody's own configuration.
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
     command.stdin(Stdio::null());
     command
 }

@@ -42,6 +42,16 @@ pub(crate) fn ten_windows_with_code(directory: &Path) {
     writer.finish(&ended()).unwrap();
 }
 
+/// Ten windows of a machine of this name, recorded with these options.
+pub(crate) fn ten_windows_recorded(directory: &Path, hostname: &str, options: &[(&str, &str)]) {
+    let mut writer = begun(directory);
+    writer.append(rows_of_ten_windows());
+    let options = options.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let session = Session { options: options.collect(), ..ended() };
+    let host = Host { hostname: hostname.to_owned(), ..session.host };
+    writer.finish(&Session { host, ..session }).unwrap();
+}
+
 fn rows_of_ten_windows() -> Batch {
     Batch {
         windows: (0..10).map(window).collect(),

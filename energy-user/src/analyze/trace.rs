@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Recording;
-use crate::emissions::SiteOptions;
+use crate::emissions::{RECORDED, SiteOptions};
 use crate::model::{
     Counted, EnergySample, GpuSample, Residency, Stack, StackId, StackSample, ThreadId, ThreadInfo,
     Topology, Window,
@@ -65,6 +65,18 @@ impl Recording for TraceReader {
     }
 }
 
+/// What was said of the site when it was recorded. What makes no sense is left out.
+fn site(options: &BTreeMap<String, String>) -> SiteOptions {
+    let mut site = SiteOptions::default();
+    for name in SiteOptions::NAMES {
+        let file = options.get(&format!("{name}-from"));
+        let by = file.map_or_else(|| RECORDED.to_owned(), |file| format!("{file}, {RECORDED}"));
+        // A later version may write what this one cannot read.
+        let _ = options.get(name).map(|text| site.set(name, text, &by));
+    }
+    site
+}
+
 fn facts(session: &Session, ending: String, complete: bool) -> Facts {
     Facts {
         tool: session.tool.clone(),
@@ -91,7 +103,7 @@ fn facts(session: &Session, ending: String, complete: bool) -> Facts {
             Target::Command { argv, pid } => Targets::Command { argv: argv.clone(), pid: *pid },
         },
         recorder_tgid: session.recorder_tgid,
-        site: SiteOptions::of_texts(|name| session.options.get(name).map(String::as_str)),
+        site: site(&session.options),
         ending,
         complete,
         exit_code: session.exit_code,

@@ -3,6 +3,7 @@
 use super::citation::cite;
 use super::figure::Figure;
 use super::grid::{Grid, grid_of};
+use super::market::Market;
 use super::nearest::UnknownPlace;
 use super::site::Site;
 use super::tables::{CLOUD_REGIONS, CloudRegion, PROVIDERS, ProviderEfficiency};
@@ -16,10 +17,13 @@ pub(super) fn cloud_site(asked: &str, year: u16) -> Result<Site, UnknownPlace> {
     let around = grid_of(zone, year).or_else(|_| grid_of(&row.iso3, year))?;
     Ok(Site {
         name: name(row),
+        said_by: None,
         cloud: Some((row.provider.clone(), row.region.clone())),
         grid: Some(grid(row, around)),
         pue: pue(row),
         wue: wue(row),
+        embodied: None,
+        market: Market::of_region(row),
     })
 }
 

@@ -14,11 +14,6 @@ pub struct Figure<T> {
 }
 
 impl<T> Figure<T> {
-    /// A factor that the user gave.
-    pub fn given(value: T) -> Self {
-        Self { value, year: None, source: "given".to_owned(), covers: None }
-    }
-
     /// Year, what it covers and source, in brackets' words: `2025, of electricity generated, …`.
     pub fn about(&self) -> String {
         let year = self.year.map(|year| year.to_string());

@@ -1,10 +1,11 @@
 //! What an amount of energy comes to at a site.
 
+use super::embodied::EmbodiedPart;
 use super::site::Site;
 use super::world::world;
-use crate::units::{GramsCo2e, Joules, KilowattHours, Litres, Microjoules};
+use crate::units::{GramsCo2e, Joules, KilowattHours, Litres, Microjoules, Nanoseconds};
 
-/// Greenhouse gases and water of an amount of energy, location-based.
+/// Greenhouse gases and water of an amount of energy, location-based; embodied emissions apart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Footprint {
     /// Energy of the IT equipment, as recorded.
@@ -16,6 +17,10 @@ pub struct Footprint {
     /// The least and the most it may be: over what tables say of the place; where it is not known,
     /// over four fifths of the world's countries.
     pub range: (GramsCo2e, GramsCo2e),
+    /// What was emitted by contract, beside that; `None` where no market-based factor is known.
+    pub market: Option<GramsCo2e>,
+    /// What falls to it of what it took to make the machine, besides; `None` where that is not known.
+    pub embodied: Option<EmbodiedPart>,
     /// Water on site and off site.
     pub water: Water,
 }
@@ -42,6 +47,12 @@ impl Footprint {
         Self::of_electricity(energy.into(), site)
     }
 
+    /// With the embodied emissions of so long a use of the machine.
+    #[must_use]
+    pub fn lasting(self, lasted: Nanoseconds, site: &Site) -> Self {
+        Self { embodied: site.embodied.as_ref().map(|embodied| embodied.over(lasted)), ..self }
+    }
+
     fn of_electricity(it: KilowattHours, site: &Site) -> Self {
         let facility = it * site.pue();
         let grid = site.grid.as_ref();
@@ -57,6 +68,8 @@ impl Footprint {
             facility,
             emissions: grid.map(|grid| facility * grid.intensity.value),
             range: (facility * low, facility * high),
+            market: site.market.intensity.as_ref().map(|it| facility * it.value),
+            embodied: None,
             water: Water {
                 on_site: site.wue.as_ref().map(|wue| it * wue.value),
                 off_site: grid

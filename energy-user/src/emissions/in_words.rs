@@ -1,11 +1,14 @@
 //! The factors of a site and what they come to, in labelled sentences for people.
 
 use super::equivalents::{self, Equivalent};
-use super::{Footprint, Grid, Site, world};
+use super::{Footprint, FunctionalUnits, Grid, Sci, Site, world};
 use crate::units::{CarbonIntensity, GramsCo2e, scale};
 
 /// The label of equivalents.
 const AS_MUCH: &str = "as much as";
+
+/// The label of embodied emissions.
+pub const EMBODIED: &str = "embodied";
 
 /// A sentence with its label; without one it goes on under the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +38,15 @@ pub fn in_words(
     error: Option<GramsCo2e>,
     equivalents: bool,
 ) -> Vec<Labelled> {
-    let mut lines = vec![Labelled::plain("site", site.name.clone()), facility(site, footprint)];
+    let by = site.said_by.as_ref().map_or_else(String::new, |by| format!(" ({by})"));
+    let name = format!("{}{by}", site.name);
+    let mut lines = vec![Labelled::plain("site", name), facility(site, footprint)];
     match &site.grid {
         Some(grid) => lines.extend(of_grid(grid, footprint, error)),
         None => lines.extend(of_the_world(footprint)),
     }
+    lines.extend(market(site, footprint));
+    lines.extend(embodied(site, footprint));
     lines.extend(water(site, footprint));
     if equivalents {
         lines.extend(as_much(site, footprint));
@@ -111,6 +118,89 @@ fn of_the_world(footprint: &Footprint) -> Vec<Labelled> {
     let how = "where it ran was not said, so no single figure is given: say it with --zone FR, \
                --cloud aws/eu-west-3, --intensity 56 or --mix coal=10,wind=90";
     vec![Labelled::plain("emissions", range), Labelled::warning("", how.to_owned())]
+}
+
+/// What contracts say, beside what the grid emits; nothing where nobody says anything.
+fn market(site: &Site, footprint: &Footprint) -> Vec<Labelled> {
+    let market = &site.market;
+    let factor = market.intensity.as_ref().zip(footprint.market).map(|(figure, emitted)| {
+        format!(
+            "{}, market-based, at {} gCO2e/kWh ({}): beside the location-based figure, not in its place",
+            scale::emissions(emitted),
+            grams(figure.value),
+            figure.about()
+        )
+    });
+    let carbon_free = market.carbon_free.as_ref().map(|share| {
+        let percent = scale::percent(share.value);
+        format!(
+            "{percent} % of the electricity there is free of carbon ({}): not subtracted",
+            share.about()
+        )
+    });
+    let offset = market.offset.as_ref().map(|share| {
+        let percent = scale::percent(share.value);
+        format!(
+            "{percent} % of the emissions there are offset already ({}): not subtracted",
+            share.about()
+        )
+    });
+    let said = carbon_free.into_iter().chain(offset);
+    let said: Vec<String> = said.map(|text| format!("market-based: {text}")).collect();
+    let texts = factor.into_iter().chain(said).enumerate();
+    texts
+        .map(|(place, text)| Labelled::plain(if place == 0 { "market" } else { "" }, text))
+        .collect()
+}
+
+/// What falls to the use of what it took to make the machine; nothing where that was not said.
+fn embodied(site: &Site, footprint: &Footprint) -> Option<Labelled> {
+    let (embodied, part) = site.embodied.as_ref().zip(footprint.embodied)?;
+    let range = part.range.map_or_else(String::new, |(least, most)| {
+        format!(", {} … {} by the total's doubt", scale::emissions(least), scale::emissions(most))
+    });
+    let text = format!(
+        "{}{range}, apart from the emissions above: {} to make the machine ({}) × {} of its life of {} ({}) \
+         × {} % of it ({})",
+        scale::emissions(part.emissions),
+        scale::emissions(embodied.total.value),
+        embodied.total.about(),
+        scale::duration(part.lasted),
+        embodied.lifespan.value,
+        embodied.lifespan.about(),
+        scale::percent(embodied.resource_share.value),
+        embodied.resource_share.about(),
+    );
+    Some(Labelled::plain(EMBODIED, text))
+}
+
+/// The score per functional unit, of all that is looked at and of the targets among it, or why there is none.
+pub fn sci_in_words(all: Sci, targets: Option<Sci>, units: &FunctionalUnits) -> Vec<Labelled> {
+    let of = |sci: Sci, whose: &str| {
+        let score = scale::emissions(sci.score(units)?);
+        let (operational, embodied) = (sci.operational?, sci.embodied?);
+        Some(format!(
+            "{score} per {}, {whose}: (operational {} + embodied {}) / {} ({})",
+            units.per,
+            scale::emissions(operational),
+            scale::emissions(embodied),
+            units.done,
+            units.name(),
+        ))
+    };
+    if let Some(text) = of(all, "of all of it") {
+        let targets = targets.and_then(|targets| of(targets, "of the targets alone"));
+        let targets = targets.map(|text| Labelled::plain("", text));
+        return std::iter::once(Labelled::plain("SCI", text)).chain(targets).collect();
+    }
+    let mut why = Vec::new();
+    if all.operational.is_none() {
+        why.push("operational emissions are not known without a place (--zone FR)");
+    }
+    if all.embodied.is_none() {
+        why.push("embodied emissions are not known (--embodied 1200kg)");
+    }
+    vec![Labelled::warning("SCI", format!("no score per {}: {}", units.per, why.join("; ")))]
 }
 
 fn water(site: &Site, footprint: &Footprint) -> Vec<Labelled> {

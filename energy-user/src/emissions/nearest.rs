@@ -26,22 +26,30 @@ impl UnknownPlace {
         asked: &str,
         names: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
-        let wanted = asked.to_lowercase();
-        let likeness = |name: &str| strsim::jaro_winkler(&wanted, &name.to_lowercase());
-        let mut found: Vec<(f64, String)> = names
-            .into_iter()
-            .map(|(name, shown)| (likeness(&name), shown))
-            .filter(|(alike, _)| *alike >= ALIKE)
-            .collect();
-        found.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        let mut nearest: Vec<String> = Vec::new();
-        for (_, shown) in found {
-            if nearest.len() < PROPOSED && !nearest.contains(&shown) {
-                nearest.push(shown);
-            }
-        }
-        Self { kind, asked: asked.to_owned(), nearest }
+        Self { kind, asked: asked.to_owned(), nearest: nearest(asked, names) }
     }
+}
+
+/// The names nearest to one, the nearest first; of each, what it is called and what is shown.
+pub(super) fn nearest(
+    asked: &str,
+    names: impl IntoIterator<Item = (String, String)>,
+) -> Vec<String> {
+    let wanted = asked.to_lowercase();
+    let likeness = |name: &str| strsim::jaro_winkler(&wanted, &name.to_lowercase());
+    let mut found: Vec<(f64, String)> = names
+        .into_iter()
+        .map(|(name, shown)| (likeness(&name), shown))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .collect();
+    found.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let mut nearest: Vec<String> = Vec::new();
+    for (_, shown) in found {
+        if nearest.len() < PROPOSED && !nearest.contains(&shown) {
+            nearest.push(shown);
+        }
+    }
+    nearest
 }
 
 fn proposal(nearest: &[String]) -> String {

@@ -47,6 +47,10 @@ table!(
     CLOUD_REGIONS, CloudRegion, "cloud_regions.csv"
 );
 table!(
+    /// What providers say of regions that they offset.
+    CLOUD_OFFSETS, CloudOffset, "cloud_offsets.csv"
+);
+table!(
     /// What providers tell of their data centres.
     PROVIDERS, ProviderEfficiency, "provider_efficiency.csv"
 );
@@ -54,6 +58,11 @@ table!(
 table!(
     /// What else emits greenhouse gases.
     EQUIVALENTS, EquivalentRow, "equivalents.csv"
+);
+
+table!(
+    /// What it takes to make hardware.
+    HARDWARE_EMBODIED, HardwareEmbodied, "hardware_embodied.csv"
 );
 
 /// The parts of a mix, as the tables name them.
@@ -159,10 +168,19 @@ pub(super) struct CloudRegion {
     pub(super) em_zone: Option<String>,
     pub(super) intensity_gco2e_per_kwh: Option<f64>,
     pub(super) intensity_year: Option<u16>,
+    pub(super) carbon_free_fraction: Option<f64>,
     pub(super) pue: Option<f64>,
     pub(super) pue_year: Option<u16>,
     pub(super) wue_l_per_kwh: Option<f64>,
     pub(super) wue_year: Option<u16>,
+    pub(super) source: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct CloudOffset {
+    pub(super) provider: String,
+    pub(super) region: String,
+    pub(super) offset_percent: f64,
     pub(super) source: String,
 }
 
@@ -173,6 +191,16 @@ pub(super) struct ProviderEfficiency {
     pub(super) year: Option<u16>,
     pub(super) pue: Option<f64>,
     pub(super) wue_l_per_kwh: Option<f64>,
+    pub(super) source: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct HardwareEmbodied {
+    pub(super) part: String,
+    pub(super) unit: String,
+    pub(super) kgco2e_per_unit: f64,
+    /// How many of them the figure of a server holds already.
+    pub(super) within_server: u16,
     pub(super) source: String,
 }
 

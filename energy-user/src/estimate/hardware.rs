@@ -13,6 +13,9 @@ const PROPOSED: usize = 6;
 /// Names less alike than this are not proposed; 1 is the same.
 const ALIKE: f64 = 0.75;
 
+/// Words that say who makes hardware and for whom.
+const BRANDS: [&str; 7] = ["nvidia", "geforce", "tesla", "amd", "radeon", "intel", "google"];
+
 static GPUS: LazyLock<Vec<GpuRow>> = LazyLock::new(|| {
     let mut reader = csv::Reader::from_reader(include_str!("../../data/gpu_tdp.csv").as_bytes());
     let rows: Result<_, csv::Error> = reader.deserialize().collect();
@@ -113,7 +116,15 @@ pub enum UnknownHardware {
 pub fn hardware(kind: HardwareKind, asked: &str) -> Result<Hardware, UnknownHardware> {
     let wanted = words(asked);
     let rows = kind.rows();
-    if let Some(same) = rows.iter().find(|row| words(&row.name) == wanted) {
+    let same = rows.iter().find(|row| words(&row.name) == wanted);
+    // All of a name but its maker's and family's: a GTX 1080 is no GTX 1080 Ti.
+    let bare = without_brands(asked);
+    let mut alike = rows.iter().filter(|row| without_brands(&row.name) == bare);
+    let bare = || {
+        let first = alike.next()?;
+        alike.all(|row| row.power == first.power).then_some(first)
+    };
+    if let Some(same) = same.or_else(bare).filter(|_| !wanted.is_empty()) {
         return Ok(same.clone());
     }
     let has = |row: &&Hardware| {
@@ -148,6 +159,13 @@ fn words(name: &str) -> Vec<String> {
             _ => words.push(word.to_owned()),
         }
     }
+    words
+}
+
+/// Its words but those that many cards have.
+fn without_brands(name: &str) -> Vec<String> {
+    let mut words = words(name);
+    words.retain(|word| !BRANDS.contains(&word.as_str()));
     words
 }
 
@@ -188,9 +206,12 @@ mod tests {
     #[test]
     fn usual_spellings_are_understood() {
         let watts = |name: &str| hardware(HardwareKind::Gpu, name).unwrap().power.get();
-        for (name, expected) in
-            [("A100 PCIe 40GB", 250.0), ("t4", 70.0), ("nvidia h100 pcie", 350.0)]
-        {
+        for (name, expected) in [
+            ("A100 PCIe 40GB", 250.0),
+            ("t4", 70.0),
+            ("nvidia h100 pcie", 350.0),
+            ("GTX 1080", 180.0),
+        ] {
             assert!((watts(name) - expected).abs() < 1e-9, "{name}");
         }
         let epyc = hardware(HardwareKind::Cpu, "AMD EPYC 7742").unwrap();

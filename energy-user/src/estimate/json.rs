@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Devices, Elsewhere, Estimate};
-use crate::emissions::{EquivalentJson, FootprintJson, SiteJson};
+use crate::emissions::{EquivalentJson, FootprintJson, SciJson, SiteJson};
 use crate::model::Provenance;
 
 /// The version of the fields. It rises when one is renamed, removed or given another meaning.
@@ -11,7 +11,7 @@ const SCHEMA_VERSION: u32 = 1;
 
 /// The estimate as JSON, ending in a line break.
 pub fn json(estimate: &Estimate, equivalents: bool) -> String {
-    let Estimate { job, site, footprint, elsewhere } = estimate;
+    let Estimate { job, site, footprint, units, elsewhere } = estimate;
     let mut text = serde_json::to_string_pretty(&Report {
         schema_version: SCHEMA_VERSION,
         provenance: Provenance::Assumed,
@@ -21,6 +21,7 @@ pub fn json(estimate: &Estimate, equivalents: bool) -> String {
         site: site.into(),
         footprint: FootprintJson::of(footprint, None),
         equivalents: equivalents.then(|| EquivalentJson::fitting(footprint, site)),
+        sci: units.as_ref().map(|units| SciJson::of(estimate.sci(), None, units)),
         elsewhere: elsewhere.as_ref().map(|comparison| Comparison {
             among: &comparison.among,
             least: (&comparison.least).into(),
@@ -44,6 +45,9 @@ struct Report<'a> {
     /// Where they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     equivalents: Option<Vec<EquivalentJson>>,
+    /// Where it was said what is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sci: Option<SciJson<'a>>,
     elsewhere: Option<Comparison<'a>>,
 }
 

@@ -16,7 +16,8 @@ pub use json::json;
 pub use text::text;
 
 use crate::emissions::{
-    Footprint, Grid, Place, Site, SiteOptions, UnknownPlace, countries, sites_of_provider,
+    Footprint, FunctionalUnits, Grid, Place, Sci, Site, SiteOptions, UnknownPlace, countries,
+    sites_of_provider,
 };
 use crate::units::{GramsCo2e, Joules, Share, Watts};
 
@@ -56,7 +57,7 @@ impl Job {
 
     /// What it comes to at a site.
     pub fn footprint(&self, site: &Site) -> Footprint {
-        Footprint::of_joules(self.energy(), site)
+        Footprint::of_joules(self.energy(), site).lasting(self.lasted.into(), site)
     }
 }
 
@@ -69,6 +70,8 @@ pub struct Estimate {
     pub site: Site,
     /// What it comes to.
     pub footprint: Footprint,
+    /// What it does for somebody, where that was said.
+    pub units: Option<FunctionalUnits>,
     /// The same elsewhere; `None` where there is nowhere to compare with.
     pub elsewhere: Option<Comparison>,
 }
@@ -78,8 +81,17 @@ impl Estimate {
     pub fn of(job: Job, options: &SiteOptions, year: u16) -> Result<Self, UnknownPlace> {
         let site = Site::of(options, year)?;
         let footprint = job.footprint(&site);
-        let elsewhere = elsewhere(&job, &site, options.place.as_ref(), year);
-        Ok(Self { job, site, footprint, elsewhere })
+        let place = options.place.as_ref().map(|place| &place.value);
+        let elsewhere = elsewhere(&job, &site, place, year);
+        Ok(Self { job, site, footprint, units: None, elsewhere })
+    }
+
+    /// Operational and embodied emissions of all of it.
+    fn sci(&self) -> Sci {
+        Sci {
+            operational: self.footprint.emissions,
+            embodied: self.footprint.embodied.map(|part| part.emissions),
+        }
     }
 }
 
@@ -151,7 +163,7 @@ mod tests {
     }
 
     fn at(intensity: f64) -> Site {
-        let place = Some(Place::Intensity(CarbonIntensity::new(intensity).unwrap()));
+        let place = Some(Place::Intensity(CarbonIntensity::new(intensity).unwrap()).into());
         Site::of(&SiteOptions { place, ..SiteOptions::default() }, 2026).unwrap()
     }
 
@@ -167,7 +179,7 @@ mod tests {
     #[test]
     fn the_best_and_the_worst_region_are_of_the_same_provider() {
         let place = Place::Cloud("aws/eu-west-3".to_owned());
-        let options = SiteOptions { place: Some(place.clone()), ..SiteOptions::default() };
+        let options = SiteOptions { place: Some(place.clone().into()), ..SiteOptions::default() };
         let site = Site::of(&options, 2026).unwrap();
         let found = elsewhere(&job(250.0, 48), &site, Some(&place), 2026).unwrap();
         assert_eq!(found.among, "33 regions of aws");

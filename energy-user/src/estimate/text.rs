@@ -1,7 +1,7 @@
 //! An estimate as text.
 
 use super::{Devices, Estimate, Job};
-use crate::emissions::in_words;
+use crate::emissions::{in_words, sci_in_words};
 use crate::units::scale;
 
 /// How wide the labels are.
@@ -22,7 +22,10 @@ pub fn text(estimate: &Estimate, equivalents: bool) -> String {
         label = "";
     }
     lines.push(("energy", energy(job)));
-    let words = in_words(&estimate.site, &estimate.footprint, None, equivalents);
+    let mut words = in_words(&estimate.site, &estimate.footprint, None, equivalents);
+    if let Some(units) = &estimate.units {
+        words.extend(sci_in_words(estimate.sci(), None, units));
+    }
     lines.extend(words.into_iter().map(|it| (it.label, it.text)));
     if let Some(comparison) = &estimate.elsewhere {
         let (least, most) = (&comparison.least, &comparison.most);

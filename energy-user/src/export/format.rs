@@ -93,6 +93,11 @@ impl Format {
         !matches!(self, Self::Pprof)
     }
 
+    /// Whether it tells the software carbon intensity.
+    pub const fn has_score(self) -> bool {
+        matches!(self, Self::Html | Self::Markdown | Self::Latex)
+    }
+
     /// Whether it is of nothing but stacks, so that a trace without any cannot be written in it.
     pub const fn needs_stacks(self) -> bool {
         !matches!(

@@ -21,6 +21,7 @@ mod headline;
 mod html;
 mod huggingface;
 mod pprof;
+mod score;
 mod sentence;
 mod speedscope;
 mod stacks;
@@ -45,7 +46,7 @@ pub use sentence::Sentence;
 pub use speedscope::Speedscope;
 pub use timeline::{ProcessTrack, Timeline};
 
-use crate::emissions::Site;
+use crate::emissions::{FunctionalUnits, Site};
 use crate::profile::{CallTree, Profile};
 
 /// What is exported. A format takes of it what it can hold.
@@ -61,6 +62,8 @@ pub struct Subject<'a> {
     pub build_ids: &'a BTreeMap<String, String>,
     /// Where the machine stands; with a grid only where that was said.
     pub site: &'a Site,
+    /// What was done for somebody meanwhile, where that was said.
+    pub units: Option<&'a FunctionalUnits>,
 }
 
 /// A format another tool reads.

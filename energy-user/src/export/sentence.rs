@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::headline;
 use super::{ExportError, Exporter, Subject};
-use crate::emissions::Footprint;
+use crate::emissions::{Footprint, Site};
 use crate::profile::Profile;
 use crate::units::{KilowattHours, scale};
 
@@ -21,7 +21,7 @@ impl Exporter for Sentence {
     fn write(&self, subject: &Subject<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
         let Subject { profile, site, .. } = *subject;
         let grid = site.grid.as_ref().ok_or(ExportError::NoIntensity)?;
-        let footprint = Footprint::of(profile.total().measured, site);
+        let footprint = subject.footprint();
         let emitted = footprint.emissions.map(scale::emissions).unwrap_or_default();
         let off_by = KilowattHours::from(profile.total_error().half_width_95());
         let per_kilowatt_hour = site.intensity_of_it().ok_or(ExportError::NoIntensity)?;
@@ -33,7 +33,7 @@ impl Exporter for Sentence {
         let sentences = format!(
             "{} used {} {} of {} energy in {} on {} ({} CPUs; {}; sources: {}). {pue} and a grid of {} \
              gCO2e/kWh ({}; {}), this comes to {emitted} ±{off_by} (95 % interval of the energy, \
-             location-based).\n",
+             location-based).{}{}\n",
             code(&headline::shortened(&headline::target(profile), 80)),
             scale::energy(profile.total().measured),
             scale::plus_minus(profile.total_error().half_width_95()),
@@ -46,10 +46,41 @@ impl Exporter for Sentence {
             grid.intensity.value.get(),
             site.name,
             grid.intensity.about(),
+            embodied(site, &footprint),
+            score(subject),
         );
         out.write_all(self.marked_up(&sentences).as_bytes())?;
         Ok(())
     }
+}
+
+/// What it took to make the machine, besides; nothing where that was not said.
+fn embodied(site: &Site, footprint: &Footprint) -> String {
+    let Some((embodied, part)) = site.embodied.as_ref().zip(footprint.embodied) else {
+        return String::new();
+    };
+    format!(
+        " Its part of the emissions embodied in the hardware comes to {} besides ({}, {}; a life of {}, {}; {} % of it, {}).",
+        scale::emissions(part.emissions),
+        scale::emissions(embodied.total.value),
+        embodied.total.about(),
+        embodied.lifespan.value,
+        embodied.lifespan.about(),
+        scale::percent(embodied.resource_share.value),
+        embodied.resource_share.about(),
+    )
+}
+
+/// What it comes to per functional unit; nothing where that was not said, or half of it is not known.
+fn score(subject: &Subject<'_>) -> String {
+    let score = subject.units.and_then(|units| Some((units, subject.sci().score(units)?)));
+    score.map_or_else(String::new, |(units, score)| {
+        format!(
+            " Its software carbon intensity (ISO/IEC 21031:2024) is {} per {}.",
+            scale::emissions(score),
+            units.per
+        )
+    })
 }
 
 fn sources(profile: &Profile) -> String {

@@ -72,6 +72,11 @@ pub enum RowKind {
 }
 
 impl RowKind {
+    /// Whether a row of groups is of targets, in a view that keeps all others together.
+    pub const fn is_of_targets(self) -> bool {
+        matches!(self, Self::Target | Self::More)
+    }
+
     /// The name in outputs that machines read.
     pub const fn name(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@
 use super::over_time::{OverTime, TimeRow};
 use crate::attribution::split;
 use crate::emissions::series::Step;
-use crate::emissions::{Footprint, Site};
+use crate::emissions::{EmbodiedPart, Footprint, FunctionalUnits, Sci, Site};
 use crate::profile::{
     CodeUnit, CodeView, CodeViewRow, GroupBy, Profile, Row, RowKind, StandardError, View,
 };
@@ -33,6 +33,15 @@ impl EmittingRows<'_> {
             Self::Time(_) => "time",
         }
     }
+
+    /// What embodied emissions are shared out by: stretches of time take part by their length, as the
+    /// machine stands there whatever it does; all else as it does of operational emissions.
+    pub(super) const fn embodied_rule(self) -> &'static str {
+        match self {
+            Self::Threads(..) | Self::Code(..) => "energy",
+            Self::Time(_) => "the length of time",
+        }
+    }
 }
 
 /// What a report on emissions is about.
@@ -46,6 +55,8 @@ pub struct EmissionsSubject<'a> {
     pub site: &'a Site,
     /// What the grid emitted when, where that is known.
     pub over_time: Option<&'a OverTime<'a>>,
+    /// What was done for somebody, where that was said.
+    pub units: Option<&'a FunctionalUnits>,
 }
 
 /// One row.
@@ -60,6 +71,10 @@ pub(super) struct EmittingRow<'a> {
     pub(super) energy: Option<Microjoules>,
     pub(super) error: Option<StandardError>,
     pub(super) emissions: Option<NanogramsCo2e>,
+    /// What was emitted by contract, beside that.
+    pub(super) market: Option<NanogramsCo2e>,
+    /// What falls to it of what it took to make the machine.
+    pub(super) embodied: Option<NanogramsCo2e>,
     pub(super) water: Divided,
     /// The mean over what it used; `None` where the place is not known.
     pub(super) intensity: Option<CarbonIntensity>,
@@ -95,7 +110,9 @@ pub(super) struct Emitted<'a> {
 
 impl<'a> Emitted<'a> {
     pub(super) fn of(subject: &EmissionsSubject<'a>) -> Self {
-        let footprint = Footprint::of(subject.profile.total().measured, subject.site);
+        let lasted = subject.profile.span.duration;
+        let footprint = Footprint::of(subject.profile.total().measured, subject.site)
+            .lasting(lasted, subject.site);
         let mut rows = rows(subject);
         let energies: Vec<u64> = rows
             .iter()
@@ -115,8 +132,11 @@ impl<'a> Emitted<'a> {
             on_site: footprint.water.on_site.map(Litres::to_nanolitres),
             off_site: footprint.water.off_site.map(Litres::to_nanolitres),
         };
+        let embodied = footprint.embodied.map(|it| it.emissions.to_nanograms().get());
         let divided = [
+            split_embodied(subject.rows, embodied, &energies),
             over_time(emissions.map(NanogramsCo2e::get), |step| Some(step.intensity.get())),
+            parts(footprint.market.map(|grams| grams.to_nanograms().get())),
             parts(water.on_site.map(Nanolitres::get)),
             over_time(water.off_site.map(Nanolitres::get), |step| Some(step.water?.get())),
         ];
@@ -124,8 +144,12 @@ impl<'a> Emitted<'a> {
         for (index, row) in rows.iter_mut().enumerate() {
             let part = |parts: &Option<Vec<u64>>| parts.as_ref().map(|parts| parts[index]);
             let known = counts[index];
-            let [emissions, on_site, off_site] = divided.each_ref().map(part);
+            let [embodied, emissions, market, on_site, off_site] = divided.each_ref().map(part);
             row.emissions = emissions.filter(|_| known).map(NanogramsCo2e::new);
+            row.market = market.filter(|_| known).map(NanogramsCo2e::new);
+            // A stretch of time took its part of the machine's life, whatever it used.
+            let takes_part = known || row.time.is_some();
+            row.embodied = embodied.filter(|_| takes_part).map(NanogramsCo2e::new);
             row.water = Divided {
                 on_site: on_site.filter(|_| known).map(Nanolitres::new),
                 off_site: off_site.filter(|_| known).map(Nanolitres::new),
@@ -135,6 +159,45 @@ impl<'a> Emitted<'a> {
         }
         let error = subject.profile.total_error();
         Self { footprint, error, rows }
+    }
+
+    /// Operational and embodied emissions of all that is looked at.
+    pub(super) fn sci(&self) -> Sci {
+        Sci {
+            operational: self.footprint.emissions,
+            embodied: self.footprint.embodied.map(|part: EmbodiedPart| part.emissions),
+        }
+    }
+
+    /// The same of the targets; `None` where rows do not tell them from others.
+    pub(super) fn sci_of_targets(&self, subject: &EmissionsSubject<'_>, all: bool) -> Option<Sci> {
+        let is_by_threads = match subject.rows {
+            EmittingRows::Threads(_, by) => by != GroupBy::Domain,
+            EmittingRows::Code(..) | EmittingRows::Time(_) => false,
+        };
+        if !is_by_threads || all || !subject.profile.facts.targets.chosen() {
+            return None;
+        }
+        let targets = || self.rows.iter().filter(|row| row.kind.is_of_targets());
+        let sum = |of: fn(&EmittingRow<'_>) -> Option<NanogramsCo2e>| {
+            targets().map(of).sum::<Option<NanogramsCo2e>>().map(NanogramsCo2e::grams)
+        };
+        Some(Sci { operational: sum(|row| row.emissions), embodied: sum(|row| row.embodied) })
+    }
+}
+
+/// Shares embodied emissions out by [`EmittingRows::embodied_rule`].
+fn split_embodied(
+    rows: EmittingRows<'_>,
+    whole: Option<u64>,
+    energies: &[u64],
+) -> Option<Vec<u64>> {
+    match rows {
+        EmittingRows::Time(rows) => {
+            let lengths: Vec<u64> = rows.iter().map(|row| row.recorded.get()).collect();
+            split(whole?, &lengths)
+        }
+        EmittingRows::Threads(..) | EmittingRows::Code(..) => split(whole?, energies),
     }
 }
 
@@ -178,6 +241,8 @@ fn of_threads<'a>(row: &'a Row, profile: &Profile) -> EmittingRow<'a> {
         energy: profile.known_energy(row),
         error: row.error,
         emissions: None,
+        market: None,
+        embodied: None,
         water: Divided::default(),
         intensity: None,
         time: None,
@@ -194,6 +259,8 @@ fn of_code<'a>(row: &'a CodeViewRow, profile: &Profile) -> EmittingRow<'a> {
         energy: profile.knows(row.kind).then_some(row.own),
         error: row.own_error,
         emissions: None,
+        market: None,
+        embodied: None,
         water: Divided::default(),
         intensity: None,
         time: None,
@@ -210,6 +277,8 @@ fn of_time(row: &TimeRow) -> EmittingRow<'_> {
         energy: row.energy,
         error: Some(row.error),
         emissions: None,
+        market: None,
+        embodied: None,
         water: Divided::default(),
         intensity: None,
         time: Some((row.from, row.to)),

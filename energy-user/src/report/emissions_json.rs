@@ -10,7 +10,7 @@ use super::json::{Head, pretty};
 use super::over_time::OverTime;
 use super::scale;
 use crate::emissions::series::StepKind;
-use crate::emissions::{EquivalentJson, FootprintJson, Site, SiteJson};
+use crate::emissions::{EquivalentJson, FootprintJson, SciJson, Site, SiteJson};
 use crate::units::{CarbonIntensity, GramsCo2e, Microjoules, NanogramsCo2e, Nanolitres};
 
 /// The report on emissions as JSON, ending in a line break.
@@ -24,6 +24,10 @@ pub fn emissions_json(subject: &EmissionsSubject<'_>, options: &ReportOptions) -
         equivalents: options
             .equivalents
             .then(|| EquivalentJson::fitting(&emitted.footprint, subject.site)),
+        sci: subject.units.map(|units| {
+            let targets = emitted.sci_of_targets(subject, options.all);
+            SciJson::of(emitted.sci(), targets, units)
+        }),
         series: subject.over_time.map(SeriesJson::of),
         by: subject.rows.by(),
         emitting: emitted.rows.iter().map(|row| RowJson::of(row, subject.site)).collect(),
@@ -39,6 +43,9 @@ struct Report<'a> {
     /// Where they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     equivalents: Option<Vec<EquivalentJson>>,
+    /// Where it was said what was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sci: Option<SciJson<'a>>,
     /// Where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<SeriesJson<'a>>,
@@ -55,6 +62,8 @@ struct RowJson<'a> {
     tid: Option<u32>,
     energy_uj: Option<Microjoules>,
     emissions_ng: Option<NanogramsCo2e>,
+    market_emissions_ng: Option<NanogramsCo2e>,
+    embodied_ng: Option<NanogramsCo2e>,
     error_95_gco2e: Option<f64>,
     water_on_site_nl: Option<Nanolitres>,
     water_off_site_nl: Option<Nanolitres>,
@@ -75,6 +84,8 @@ impl<'a> RowJson<'a> {
             tid: row.tid,
             energy_uj: row.energy,
             emissions_ng: row.emissions,
+            market_emissions_ng: row.market,
+            embodied_ng: row.embodied,
             error_95_gco2e: error
                 .and_then(|error| error_95(error, site, row.intensity))
                 .map(GramsCo2e::get),

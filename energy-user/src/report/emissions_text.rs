@@ -7,7 +7,7 @@ use super::table::{self, Align, indented};
 use super::text::{Paint, UNKNOWN, energy_heading};
 use super::{ReportOptions, scale, summary};
 use crate::emissions::series::{Step, StepKind, in_hours};
-use crate::emissions::{Labelled, in_words};
+use crate::emissions::{EMBODIED, Labelled, Sci, in_words, sci_in_words};
 use crate::profile::GroupBy;
 use crate::units::{NanogramsCo2e, Nanolitres, Share};
 
@@ -20,7 +20,16 @@ pub fn emissions_text(subject: &EmissionsSubject<'_>, options: &ReportOptions) -
         paint.put(line, &mut out);
     }
     let error = emitted.error_95(subject.site);
-    let sentences = in_words(subject.site, &emitted.footprint, error, options.equivalents);
+    let mut sentences = in_words(subject.site, &emitted.footprint, error, options.equivalents);
+    if let Some(embodied) = sentences.iter().position(|it| it.label == EMBODIED) {
+        let rule = subject.rows.embodied_rule();
+        let text = format!("shared out among the rows by {rule}, so that they add up to it");
+        sentences.insert(embodied + 1, Labelled { label: "", text, warning: false });
+    }
+    if let Some(units) = subject.units {
+        let targets = emitted.sci_of_targets(subject, options.all);
+        sentences.extend(sci_in_words(emitted.sci(), targets, units));
+    }
     for Labelled { label, text, warning } in sentences {
         for line in summary::paragraph(label, &text, warning, options.width) {
             paint.put(line, &mut out);
@@ -72,13 +81,21 @@ fn table_lines(
     options: &ReportOptions,
 ) -> Vec<String> {
     let joules = energy_heading("joules", subject.profile.provenance());
-    let mut columns = vec![
-        ("emissions", Align::Right),
-        ("±95 %", Align::Right),
+    let mut columns = vec![("emissions", Align::Right), ("±95 %", Align::Right)];
+    if subject.site.market.intensity.is_some() {
+        columns.push(("market", Align::Right));
+    }
+    if subject.site.embodied.is_some() {
+        columns.push(("embodied", Align::Right));
+    }
+    if subject.units.is_some() {
+        columns.push(("SCI", Align::Right));
+    }
+    columns.extend([
         ("water", Align::Right),
         (joules.as_str(), Align::Right),
         ("share %", Align::Right),
-    ];
+    ]);
     let name = match subject.rows {
         EmittingRows::Threads(_, GroupBy::Process) => {
             columns.push(("PID", Align::Right));
@@ -96,7 +113,9 @@ fn table_lines(
     };
     columns.push((name, Align::Left));
     let rows: Vec<Vec<String>> = emitted.rows.iter().map(|row| cells(subject, row)).collect();
-    table::lines(&columns, &rows, options.width)
+    // Times are told apart by their ends.
+    let is_time = matches!(subject.rows, EmittingRows::Time(_));
+    table::lines(&columns, &rows, if is_time { usize::MAX } else { options.width })
 }
 
 fn cells(subject: &EmissionsSubject<'_>, row: &EmittingRow<'_>) -> Vec<String> {
@@ -107,13 +126,28 @@ fn cells(subject: &EmissionsSubject<'_>, row: &EmittingRow<'_>) -> Vec<String> {
     let share = row.energy.and_then(|energy| Share::of(energy.get(), all));
     let error = row.error.filter(|_| known);
     let error = error.and_then(|error| error_95(error, subject.site, row.intensity));
+    let operational = row.emissions.map(NanogramsCo2e::grams);
+    let embodied = row.embodied.map(NanogramsCo2e::grams);
     let mut cells = vec![
-        row.emissions.map(NanogramsCo2e::grams).map_or_else(unknown, scale::emissions),
+        operational.map_or_else(unknown, scale::emissions),
         error.map_or_else(String::new, |error| format!("±{}", scale::emissions(error))),
+    ];
+    if subject.site.market.intensity.is_some() {
+        let market = row.market.map(NanogramsCo2e::grams);
+        cells.push(market.map_or_else(unknown, scale::emissions));
+    }
+    if subject.site.embodied.is_some() {
+        cells.push(embodied.map_or_else(unknown, scale::emissions));
+    }
+    if let Some(units) = subject.units {
+        let score = Sci { operational, embodied }.score(units);
+        cells.push(score.map_or_else(unknown, scale::emissions));
+    }
+    cells.extend([
         row.water.sum().map(Nanolitres::litres).map_or_else(unknown, scale::water),
         row.energy.map_or_else(unknown, scale::energy),
         share.map_or_else(String::new, scale::percent),
-    ];
+    ]);
     match subject.rows {
         EmittingRows::Threads(_, GroupBy::Process) => cells.push(number(row.pid)),
         EmittingRows::Threads(_, GroupBy::Thread) => {

@@ -158,6 +158,8 @@ pub struct TimeRow {
     pub energy: Option<Microjoules>,
     /// The energy's standard error.
     pub error: StandardError,
+    /// How long of it was recorded.
+    pub recorded: Nanoseconds,
 }
 
 /// The rows of a report by time, and in which of them each part is, from the parts of `whole` in order.
@@ -176,6 +178,7 @@ pub fn time_rows(
             Some(row) => {
                 row.energy = row.energy.map(|sum| sum + energy);
                 row.error = row.error.plus(error);
+                row.recorded += part.span.duration;
             }
             None => rows.push(TimeRow {
                 from,
@@ -183,6 +186,7 @@ pub fn time_rows(
                 name: super::utc(from),
                 energy: known.then_some(energy),
                 error,
+                recorded: part.span.duration,
             }),
         }
         places.push(rows.len() - 1);

@@ -154,6 +154,20 @@ impl GramsCo2e {
     }
 }
 
+impl Mul<f64> for GramsCo2e {
+    type Output = Self;
+    fn mul(self, part: f64) -> Self {
+        Self(self.0 * part)
+    }
+}
+
+impl Add for GramsCo2e {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
 /// Greenhouse gases in whole nanograms of CO2 equivalent: what is shared out, so that parts add up to
 /// their whole exactly. `u64` holds 18,000 t.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 
 mod energy;
 mod footprint;
+mod lifespan;
 mod power;
 pub mod scale;
 mod share;
@@ -14,6 +15,7 @@ pub use footprint::{
     CarbonIntensity, GramsCo2e, KilowattHours, Litres, NanogramsCo2e, Nanolitres, Pue,
     WaterIntensity,
 };
+pub use lifespan::Lifespan;
 pub use power::Watts;
 pub use share::Share;
 pub use time::{MonotonicTime, Nanoseconds, WallTime};

@@ -26,6 +26,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("object", &["symbols"]),
     ("nvml_wrapper", &["sources/nvml.rs", "sources/nvml"]),
     ("inferno", &["export"]),
+    ("toml", &["emissions/site_file.rs"]),
     ("ureq", &["symbols/debuginfod.rs", "emissions/electricity_maps/client.rs"]),
     ("clap", &["bin/energy-prof/cli.rs", "bin/energy-prof/cli"]),
     ("clap_complete", &["bin/energy-prof/cli.rs", "bin/energy-prof/commands/completions.rs"]),

@@ -24,7 +24,7 @@ mod sources;
 mod symbolize;
 
 pub(crate) use calibrate::CalibrateArguments;
-pub(crate) use emissions::{EmissionsArguments, EmissionsBy, PlaceArguments};
+pub(crate) use emissions::{EmissionsArguments, EmissionsBy, PlaceArguments, UnitArguments};
 pub(crate) use estimate::{Counted, EstimateArguments};
 pub(crate) use exports::{DiffArguments, ExportArguments, FlamegraphArguments, PartArguments};
 pub(crate) use import::ImportArguments;
@@ -170,6 +170,14 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
             "--compare-models compares what threads are charged with: choose --by process, thread, exec, \
              cgroup, container, unit or user",
         )),
+        Command::Emissions(emissions)
+            if emissions.units.is_given() && (emissions.when || !emissions.what_if.is_empty()) =>
+        {
+            Err(Arguments::command().error(
+                clap::error::ErrorKind::ArgumentConflict,
+                "--what-if and --when compare operational emissions, and have no score: leave --units out",
+            ))
+        }
         Command::Report(ReportArguments {
             by: ReportBy::Threads(_), function: None, rows, ..
         })

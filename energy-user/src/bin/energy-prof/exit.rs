@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use energy_prof::analyze::AnalyzeError;
 use energy_prof::calibrate::CalibrateError;
-use energy_prof::emissions::UnknownPlace;
 use energy_prof::emissions::electricity_maps::ElectricityMapsError;
 use energy_prof::emissions::series::SeriesError;
+use energy_prof::emissions::{SiteFileError, SiteOptionError, UnknownPlace};
 use energy_prof::estimate::UnknownHardware;
 use energy_prof::export::ExportError;
 use energy_prof::import::ImportError;
@@ -27,7 +27,7 @@ Exit codes:
   4    this kernel cannot do what is needed
   5    no such process
   6    no energy source
-  7    the trace, the log to import, the series or the calibration cannot be read
+  7    the trace, the log to import, the series, the calibration or the configuration cannot be read
   8    the trace, the calibration or what is kept for the next time cannot be written
   9    --strict, and something was lost
   10   calibrate: the machine is not idle
@@ -116,6 +116,9 @@ impl Status {
                 _ => Self::READ,
             });
         }
+        if cause.is::<SiteFileError>() {
+            return Some(Self::READ);
+        }
         if let Some(error) = cause.downcast_ref::<ElectricityMapsError>() {
             return Some(match error {
                 ElectricityMapsError::Address(_)
@@ -128,6 +131,7 @@ impl Status {
         let meant_otherwise = cause.is::<FindFunctionError>()
             || cause.is::<UsageError>()
             || cause.is::<UnknownPlace>()
+            || cause.is::<SiteOptionError>()
             || cause.is::<UnknownHardware>();
         meant_otherwise.then_some(Self::USAGE)
     }

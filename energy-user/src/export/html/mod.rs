@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Direction, ExportError, Exporter, Flamegraph, Subject, headline};
-use crate::emissions::{Footprint, Labelled, in_words};
+use crate::emissions::{Labelled, in_words, sci_in_words};
 use crate::model::Ledger;
 use crate::profile::{CodeRow, CodeUnit, GroupBy, NodeKind, Profile, Row, SortBy, ViewOptions};
 use crate::units::{GramsCo2e, KilowattHours, Microjoules, Share, scale};
@@ -99,9 +99,12 @@ fn head(subject: &Subject<'_>) -> String {
     )];
     figures
         .push((scale::power(measured.joules() / profile.span.duration), "mean power".to_owned()));
-    let footprint = Footprint::of(measured, site);
+    let footprint = subject.footprint();
     if let Some(emissions) = footprint.emissions {
         figures.push((scale::emissions(emissions), format!("in {}", site.name)));
+    }
+    if let Some(part) = footprint.embodied {
+        figures.push((scale::emissions(part.emissions), "embodied, besides".to_owned()));
     }
     let water = &footprint.water;
     if let Some(litres) = water.on_site.into_iter().chain(water.off_site).reduce(|a, b| a + b) {
@@ -119,9 +122,12 @@ fn head(subject: &Subject<'_>) -> String {
 /// The factors with their sources, and what they come to.
 fn emissions(subject: &Subject<'_>) -> String {
     let Subject { profile, site, .. } = *subject;
-    let footprint = Footprint::of(profile.total().measured, site);
+    let footprint = subject.footprint();
     let error = error_of(subject, profile.total_error().half_width_95().into());
-    list(in_words(site, &footprint, error, true).into_iter())
+    let score =
+        subject.units.map(|units| sci_in_words(subject.sci(), subject.sci_of_targets(), units));
+    let sentences = in_words(site, &footprint, error, true).into_iter();
+    list(sentences.chain(score.into_iter().flatten()))
 }
 
 /// Labelled sentences as a list of definitions.

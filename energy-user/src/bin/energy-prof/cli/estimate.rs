@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use energy_prof::units::{Share, Watts};
 
-use super::{PlaceArguments, plain_watts};
+use super::{PlaceArguments, UnitArguments, plain_watts};
 
 /// A name with how many there are of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(crate) struct EstimateArguments {
     pub(crate) load: Share,
     #[command(flatten)]
     pub(crate) place: PlaceArguments,
+    #[command(flatten)]
+    pub(crate) units: UnitArguments,
     /// Say what else emits as much
     #[arg(long)]
     pub(crate) equivalents: bool,

@@ -8,7 +8,8 @@ use energy_prof::units::Nanoseconds;
 
 use super::report::report_by;
 use super::{
-    DivideArguments, PlaceArguments, ReportBy, SeriesArguments, ThreadArguments, one_of, time,
+    DivideArguments, PlaceArguments, ReportBy, SeriesArguments, ThreadArguments, UnitArguments,
+    one_of, time,
 };
 
 /// Which part of a trace, and whose stacks.
@@ -74,6 +75,8 @@ pub(crate) struct ExportArguments {
     pub(crate) place: PlaceArguments,
     #[command(flatten)]
     pub(crate) series: SeriesArguments,
+    #[command(flatten)]
+    pub(crate) units: UnitArguments,
     #[command(flatten)]
     pub(crate) part: PartArguments,
 }

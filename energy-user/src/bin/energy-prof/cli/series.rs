@@ -22,3 +22,9 @@ pub(crate) struct SeriesArguments {
         default_value = electricity_maps::ADDRESS)]
     pub(crate) electricity_maps_url: String,
 }
+
+impl SeriesArguments {
+    pub(crate) const fn is_given(&self) -> bool {
+        self.series.is_some() || self.electricity_maps
+    }
+}

@@ -14,21 +14,23 @@ use crate::exit::Status;
 use crate::terminal;
 
 const HOUR_NANOS: i64 = 3_600_000_000_000;
+/// What is in no comparison.
+const WITHOUT_EMBODIED: &str =
+    "embodied emissions are the same everywhere and at all times, and are not in these figures";
 
 /// The same energy at other places, by their tables' means.
 pub(super) fn what_if(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
     let (profile, parts) = recorded.by_steps()?;
     let over_time = recorded.over_time(&parts, |_| Vec::new());
-    let place = &recorded.arguments.place;
-    let here = site_with(&profile, place, over_time.as_ref())?;
+    let here = site_with(&profile, &recorded.said.options, over_time.as_ref())?;
     let year = scale::year(profile.span.start_utc).unwrap_or(u16::MAX);
-    let given = place.options();
+    let given = recorded.arguments.place.options();
     let mut sites = Vec::new();
     for name in &recorded.arguments.what_if {
         let there =
             if name.contains('/') { Place::Cloud(name.clone()) } else { Place::Zone(name.clone()) };
         let is_zone = matches!(there, Place::Zone(_));
-        let mut site = Site::of(&SiteOptions { place: Some(there), ..given.clone() }, year)?;
+        let mut site = Site::of(&SiteOptions { place: Some(there.into()), ..given.clone() }, year)?;
         if is_zone && site.pue.is_none() {
             // The same machines in the same kind of building.
             site.pue.clone_from(&here.pue);
@@ -43,6 +45,9 @@ pub(super) fn what_if(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
     if recorded.series.is_some() {
         remarks.push("here it is the mean of the series, which is no yearly mean".to_owned());
     }
+    if here.embodied.is_some() {
+        remarks.push(WITHOUT_EMBODIED.to_owned());
+    }
     let with = Alternatives::Places(&sites);
     print(recorded, &Elsewhere { profile: &profile, here: &here, with, remarks })
 }
@@ -54,7 +59,7 @@ pub(super) fn when(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
     let series = series.expect("it was asked for, and the recording has windows");
     let is_covered = parts.iter().all(|(key, _)| key.step.is_some());
     let over_time = recorded.over_time(&parts, |_| Vec::new()).filter(|_| is_covered);
-    let here = site_with(&profile, &recorded.arguments.place, over_time.as_ref())?;
+    let here = site_with(&profile, &recorded.said.options, over_time.as_ref())?;
     let step = series.usual_step().get().max(1);
     let start = profile.span.from;
     let first =
@@ -79,6 +84,9 @@ pub(super) fn when(recorded: &Recorded<'_>) -> anyhow::Result<Status> {
     ));
     if !is_covered {
         remarks.push("the recording itself is not within the series".to_owned());
+    }
+    if here.embodied.is_some() {
+        remarks.push(WITHOUT_EMBODIED.to_owned());
     }
     let with = Alternatives::Starts(series, &starts);
     print(recorded, &Elsewhere { profile: &profile, here: &here, with, remarks })

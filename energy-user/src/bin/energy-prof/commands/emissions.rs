@@ -20,6 +20,7 @@ use energy_prof::units::{Microjoules, scale};
 use super::elsewhere;
 use super::intensities::{over_time, series_of, site_with, span};
 use super::report::unwrap_trace_error;
+use super::site::{Said, found};
 use crate::cli::{Color, EmissionsArguments, EmissionsBy, ReportBy};
 use crate::exit::{Status, UsageError};
 use crate::terminal;
@@ -47,6 +48,8 @@ pub(super) struct Recorded<'a> {
     pub(super) trace: TraceReader,
     pub(super) choices: AnalyzeOptions,
     pub(super) options: ReportOptions,
+    /// Of where it was made.
+    pub(super) said: Said,
     /// What the grid emitted when, where that was asked for.
     pub(super) series: Option<IntensitySeries>,
 }
@@ -64,21 +67,21 @@ impl<'a> Recorded<'a> {
             color: terminal::colours(color, &stdout()),
             width: terminal::width(),
         };
-        if arguments.when && arguments.series.series.is_none() && !arguments.series.electricity_maps
-        {
+        let said =
+            Said::of_recording(&arguments.place, &energy_prof::analyze::Recording::facts(&trace))?;
+        let is_over_time = arguments.series.is_given() || said.series.is_some();
+        if arguments.when && !is_over_time {
             let why = "--when needs what the grid emits at other hours: give --series FILE.csv or \
                        --electricity-maps";
             return Err(UsageError(why.to_owned()).into());
         }
-        let here =
-            arguments.place.options().or(&energy_prof::analyze::Recording::facts(&trace).site);
         let span = span(&trace, &choices)?;
         let span = span.map(|span| if arguments.when { elsewhere::a_day_more(span) } else { span });
         let series = match span {
-            Some(span) => series_of(&arguments.series, &here, span)?,
+            Some(span) => series_of(&arguments.series, &said, span)?,
             None => None,
         };
-        Ok(Self { arguments, trace, choices, options, series })
+        Ok(Self { arguments, trace, choices, options, said, series })
     }
 
     /// Refuses a recording outside the series.
@@ -132,9 +135,11 @@ impl<'a> Recorded<'a> {
         over_time: Option<&OverTime<'_>>,
         options: &ReportOptions,
     ) -> anyhow::Result<()> {
-        let site = site_with(profile, &self.arguments.place, over_time)?;
+        let site = site_with(profile, &self.said.options, over_time)?;
         let render = if self.arguments.json { emissions_json } else { emissions_text };
-        let subject = EmissionsSubject { profile, rows, site: &site, over_time };
+        let units = self.arguments.units.functional_units();
+        let units = units.as_ref();
+        let subject = EmissionsSubject { profile, rows, site: &site, over_time, units };
         terminal::print(&render(&subject, options))
     }
 }
@@ -201,5 +206,5 @@ pub(super) fn in_one_line(profile: &Profile) -> anyhow::Result<String> {
 /// The site, with the factors of the year of the recording, or where that is not known the newest.
 pub(super) fn site_at(profile: &Profile, options: &SiteOptions) -> anyhow::Result<Site> {
     let year = scale::year(profile.span.start_utc).unwrap_or(u16::MAX);
-    Ok(Site::of(options, year)?)
+    found(Site::of(options, year), options)
 }

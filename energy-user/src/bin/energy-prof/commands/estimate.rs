@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use energy_prof::estimate::{Devices, Estimate, Hardware, HardwareKind, Job, hardware, json, text};
 use energy_prof::units::{WallTime, scale};
 
+use super::site::{Said, found};
 use crate::cli::{Counted, EstimateArguments};
 use crate::exit::Status;
 use crate::terminal;
@@ -26,7 +27,9 @@ pub(crate) fn run(arguments: &EstimateArguments) -> anyhow::Result<Status> {
         devices.push(Devices { hardware: given, count: 1 });
     }
     let job = Job { devices, lasted: arguments.hours, load: arguments.load };
-    let estimate = Estimate::of(job, &arguments.place.options(), this_year())?;
+    let options = Said::of_other_hardware(&arguments.place)?.options;
+    let units = arguments.units.functional_units();
+    let estimate = Estimate { units, ..found(Estimate::of(job, &options, this_year()), &options)? };
     let render = if arguments.json { json } else { text };
     terminal::print(&render(&estimate, arguments.equivalents))?;
     Ok(Status::SUCCESS)

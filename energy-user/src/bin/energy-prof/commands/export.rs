@@ -28,6 +28,15 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<Status> {
             "{format} is not for a terminal: give -o FILE, or redirect it"
         )));
     }
+    let units = arguments.units.functional_units();
+    if units.is_some() && !format.has_score() {
+        let with_score = Format::ALL.into_iter().filter(|format| format.has_score());
+        let names: Vec<&str> = with_score.map(Format::name).collect();
+        return Ok(refuse(&anyhow!(
+            "{format} has no score per unit: leave --units out, or choose one of {}",
+            names.join(", ")
+        )));
+    }
     let stacks = if format.needs_stacks() { StacksAre::Needed } else { StacksAre::Welcome };
     let profiled = Profiled::read_whole(&arguments.trace, &arguments.part, stacks)?;
     let site = site_by_mean(
@@ -38,7 +47,9 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<Status> {
         &arguments.series,
     )?;
     let exporter = exporter(format, output)?;
-    document::write_to(output, |out| Ok(exporter.write(&profiled.subject(&site), out)?))?;
+    document::write_to(output, |out| {
+        Ok(exporter.write(&profiled.subject(&site, units.as_ref()), out)?)
+    })?;
     if !to_stdout {
         eprintln!("wrote {}: {}", output.display(), format.opens_with());
     }

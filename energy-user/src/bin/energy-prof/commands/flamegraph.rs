@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &FlamegraphArguments) -> anyhow::Result<Status> {
         direction: direction(arguments.inverted),
     };
     document::write_to(&arguments.output, |out| {
-        Ok(flamegraph.write(&profiled.subject(&site), out)?)
+        Ok(flamegraph.write(&profiled.subject(&site, None), out)?)
     })?;
     if let Some(sentence) = missing_callers(&profiled.tree, &profiled.profile.facts) {
         eprintln!("energy-prof: {sentence}");

@@ -21,6 +21,7 @@ use energy_prof::units::{WallTime, scale};
 
 use super::emissions::site_at;
 use super::report::unwrap_trace_error;
+use super::site::Said;
 use super::symbolize::cache;
 use crate::cli::{PlaceArguments, SeriesArguments};
 use crate::exit::UsageError;
@@ -43,19 +44,20 @@ pub(super) fn span(
     Ok(begins().min().zip(begins().max()))
 }
 
-/// The series that was asked for. It need not cover the span, which is that of a recording at `place`.
+/// The series that was asked for. It need not cover the span, which is that of a recording.
 pub(super) fn series_of(
     arguments: &SeriesArguments,
-    place: &SiteOptions,
+    said: &Said,
     (first, last): (WallTime, WallTime),
 ) -> anyhow::Result<Option<IntensitySeries>> {
-    if let Some(path) = &arguments.series {
+    let of_file = said.series.as_ref().filter(|_| !arguments.electricity_maps);
+    if let Some(path) = arguments.series.as_ref().or(of_file) {
         return Ok(Some(IntensitySeries::read(path)?));
     }
     if !arguments.electricity_maps {
         return Ok(None);
     }
-    let zone = zone(place)?;
+    let zone = zone(&said.options)?;
     let service = ElectricityMaps::new(ElectricityMapsOptions {
         address: arguments.electricity_maps_url.clone(),
         token: env::var(TOKEN_VARIABLE).ok(),
@@ -73,7 +75,7 @@ fn cache_folder() -> anyhow::Result<PathBuf> {
 
 /// What Electricity Maps calls the zone of a place.
 fn zone(place: &SiteOptions) -> anyhow::Result<String> {
-    let known = match &place.place {
+    let known = match place.place.as_ref().map(|place| &place.value) {
         Some(Place::Zone(zone)) => Some(electricity_maps_zone(zone)),
         Some(Place::Cloud(region)) => electricity_maps_zone_of_cloud(region)?,
         _ => None,
@@ -85,15 +87,15 @@ fn zone(place: &SiteOptions) -> anyhow::Result<String> {
 /// Where a recording ran, with the series' own zone where nobody says another.
 pub(super) fn site_with(
     profile: &Profile,
-    place: &PlaceArguments,
+    said: &SiteOptions,
     over_time: Option<&OverTime<'_>>,
 ) -> anyhow::Result<Site> {
-    let mut options = place.options().or(&profile.facts.site);
+    let mut options = said.clone();
     let year = scale::year(profile.span.start_utc).unwrap_or(u16::MAX);
     if options.place.is_none() {
         let zone = over_time.and_then(|over_time| over_time.series.origin.zone.clone());
         let known = zone.filter(|zone| grid_of(zone, year).is_ok());
-        options.place = known.map(Place::Zone);
+        options.place = known.map(|zone| Place::Zone(zone).into());
     }
     let site = site_at(profile, &options)?;
     Ok(match over_time.and_then(|over_time| Some((over_time.mean()?, over_time.series))) {
@@ -126,15 +128,16 @@ pub(super) fn site_by_mean(
     series: &SeriesArguments,
 ) -> anyhow::Result<Site> {
     let trace = TraceReader::open(trace)?;
-    let here = place.options().or(&profile.facts.site);
-    let Some(span) = span(&trace, choices)? else { return site_with(profile, place, None) };
-    let Some(series) = series_of(series, &here, span)? else {
-        return site_with(profile, place, None);
+    let said = Said::of_recording(place, &profile.facts)?;
+    let here = &said.options;
+    let Some(span) = span(&trace, choices)? else { return site_with(profile, here, None) };
+    let Some(series) = series_of(series, &said, span)? else {
+        return site_with(profile, here, None);
     };
     series.check_covers(span.0, span.1)?;
     let key = |window: &Window| PartKey { row: None, step: series.place_of(window.start_utc) };
     let (_, parts) = analyze_in_parts(&trace, choices, &key).map_err(unwrap_trace_error)?;
     let parts: Vec<_> = parts.into_iter().collect();
     let over_time = over_time(&series, &parts, |_| Vec::new());
-    site_with(profile, place, Some(&over_time))
+    site_with(profile, here, Some(&over_time))
 }

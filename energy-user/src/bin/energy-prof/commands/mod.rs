@@ -17,6 +17,7 @@ mod profiled;
 mod record;
 mod report;
 mod simulate;
+mod site;
 mod stat;
 mod symbolize;
 

@@ -7,7 +7,7 @@ use energy_prof::analyze::{
     AnalyzeError, AnalyzeOptions, CallTreeOptions, Recording, analyze, attribute,
     profile_and_call_tree, share_out_repeats,
 };
-use energy_prof::emissions::Site;
+use energy_prof::emissions::{FunctionalUnits, Site};
 use energy_prof::export::{Subject, Timeline};
 use energy_prof::profile::{CallTree, Profile, Roots};
 use energy_prof::trace::TraceReader;
@@ -90,8 +90,13 @@ impl Profiled {
         Ok(Self { timeline, build_ids: build_ids(&trace)?, ..read })
     }
 
-    pub(super) fn subject<'a>(&'a self, site: &'a Site) -> Subject<'a> {
+    pub(super) fn subject<'a>(
+        &'a self,
+        site: &'a Site,
+        units: Option<&'a FunctionalUnits>,
+    ) -> Subject<'a> {
         Subject {
+            units,
             site,
             profile: &self.profile,
             tree: &self.tree,

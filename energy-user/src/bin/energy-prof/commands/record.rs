@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use energy_prof::analyze::AnalyzeOptions;
-use energy_prof::emissions::Site;
+use energy_prof::emissions::{GIVEN, Site, SiteOptions};
 use energy_prof::probes::{Account, CallGraph, CounterEvent};
 use energy_prof::record::{
     Progress, RecordError, RecordOptions, Recording, TargetChoice, jit_environment, record,
@@ -19,6 +19,7 @@ use energy_prof::units::Watts;
 use super::calibrate;
 use super::emissions;
 use super::report::profile_of;
+use super::site::{Said, found};
 use crate::cli::{self, Color, MeasureArguments, RecordArguments, TargetArguments};
 use crate::exit::Status;
 use crate::terminal::{self, StatusLine};
@@ -31,7 +32,8 @@ pub(crate) fn run(arguments: &RecordArguments, color: Color) -> anyhow::Result<S
         return Ok(Status::USAGE);
     };
     // Told now, and not when all is recorded.
-    Site::of(&arguments.place.options(), u16::MAX)?;
+    let site = Said::of_this_machine(&arguments.place)?.options;
+    found(Site::of(&site, u16::MAX), &site)?;
     let account = Account::behind_sudo();
     let options = RecordOptions {
         target,
@@ -44,7 +46,7 @@ pub(crate) fn run(arguments: &RecordArguments, color: Color) -> anyhow::Result<S
         environment: environment(arguments),
         frequency: (!arguments.no_stacks).then_some(arguments.frequency),
         call_graph: arguments.call_graph,
-        given: given(arguments),
+        given: given(arguments, &site),
         ..measure_options(&arguments.measure)?
     };
     if !quiet && !options.environment.is_empty() {
@@ -143,7 +145,7 @@ fn environment(arguments: &RecordArguments) -> Vec<(&'static str, OsString)> {
 }
 
 /// The options as given, for the trace.
-fn given(arguments: &RecordArguments) -> BTreeMap<String, String> {
+fn given(arguments: &RecordArguments, site: &SiteOptions) -> BTreeMap<String, String> {
     let mut given = BTreeMap::new();
     let mut note = |name: &str, value: String| given.insert(name.to_owned(), value);
     note("window", report::duration(arguments.measure.window));
@@ -165,8 +167,11 @@ fn given(arguments: &RecordArguments) -> BTreeMap<String, String> {
     if arguments.jit {
         note("jit", "true".to_owned());
     }
-    for (name, text) in arguments.place.texts() {
+    for (name, text, by) in site.texts() {
         note(name, text);
+        if by != GIVEN {
+            note(&format!("{name}-from"), by.to_owned());
+        }
     }
     given
 }
