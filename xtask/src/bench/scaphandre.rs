@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use serde_json::Value;
@@ -45,7 +45,9 @@ impl Scaphandre {
         start.args(["--no-header", "--sensor", "powercap_rapl", "json", "--step", STEP_SECONDS]);
         start.args(["--max-top-consumers", ALL_PROCESSES, "--file"]).arg(&output);
         start.env("FAKE_POWERCAP", powercap).env("FAKE_MODULES", &modules);
-        let program = Background::start(start.env("LD_PRELOAD", &library))?;
+        // It complains of what it does not find, and goes on.
+        start.env("LD_PRELOAD", &library).stderr(Stdio::null());
+        let program = Background::start(&mut start)?;
         Ok(Some(Self { program, output }))
     }
 
