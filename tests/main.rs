@@ -23,6 +23,7 @@ mod import_power_gadget;
 mod import_turbostat;
 mod profile;
 mod regress;
+mod regress_functions;
 mod report;
 mod report_code;
 mod report_emissions;
@@ -48,6 +49,7 @@ mod trace_stacks;
 
 mod support {
     pub(crate) mod call_tree;
+    pub(crate) mod chance;
     pub(crate) mod electricity_maps;
     #[expect(dead_code, reason = "recordings belong to the kernel tests")]
     pub(crate) mod energy_prof;
@@ -68,6 +70,7 @@ mod support {
     pub(crate) mod readings;
     pub(crate) mod recorded_seconds;
     pub(crate) mod sampled;
+    pub(crate) mod simulated_code;
     #[expect(dead_code, reason = "the bench of accuracy simulates more")]
     pub(crate) mod simulated_load;
     pub(crate) mod skip;

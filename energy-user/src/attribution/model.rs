@@ -38,7 +38,8 @@ pub enum ModelKind {
     /// By on-CPU time.
     #[default]
     Time,
-    /// By on-CPU time, each program's times what its CPU second draws.
+    /// By on-CPU time, each program's times what its CPU second draws, and where it was sampled, that of the
+    /// functions it was in.
     Regress,
 }
 
@@ -59,7 +60,8 @@ impl ModelKind {
         match self {
             Self::Time => "active energy in proportion to on-CPU time",
             Self::Regress => {
-                "active energy in proportion to on-CPU time, each program's times its watts per CPU second"
+                "active energy in proportion to on-CPU time, each program's times its watts per CPU second, \
+                 or where it was sampled, those of the functions it was in"
             }
         }
     }
