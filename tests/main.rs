@@ -11,6 +11,7 @@ mod cli_emissions;
 mod cli_estimate;
 mod cli_functions;
 mod cli_series;
+mod determinism;
 mod electricity_maps;
 mod emissions;
 mod export;
@@ -63,6 +64,7 @@ mod support {
     #[expect(dead_code, reason = "single rights belong to the kernel tests")]
     pub(crate) mod nobody;
     pub(crate) mod nvml;
+    pub(crate) mod on_disk;
     pub(crate) mod one_window;
     pub(crate) mod outcome;
     pub(crate) mod program;

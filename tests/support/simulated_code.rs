@@ -12,7 +12,7 @@ use super::sampled::user;
 /// How the programs' functions are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Code {
-    /// How often threads are sampled while they run, each second.
+    /// How often threads are sampled while they run, each second; 0 where they are not.
     pub(crate) hertz: f64,
     /// The watts of a program's dear function, as a multiple of those of its cheap one.
     pub(crate) ratio: f64,
@@ -77,6 +77,7 @@ impl Phases {
     ) {
         let period = 1.0 / self.code.hertz;
         let mut tick = (step.start / period).ceil();
+        // Where nothing is sampled the first sample is never, and a comparison with that is false.
         while tick * period < step.end {
             if chance.unit() < part {
                 let ran = self.ran + (tick * period - step.start) * part;
