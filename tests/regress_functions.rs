@@ -7,9 +7,11 @@ use energy_prof::analyze::{
 };
 use energy_prof::attribution::{FunctionWatts, IdlePolicy, ModelKind, ProgramWatts};
 use energy_prof::model::ThreadId;
-use energy_prof::profile::{CallTree, CodeRow, CodeUnit, Profile};
+use energy_prof::profile::{CallTree, CodeRow, CodeUnit, Profile, ThreadFilter};
+use energy_prof::report::{CodeSubject, ReportOptions, code_json, code_text};
 use energy_prof::units::{Microjoules, Nanoseconds, Watts};
 use proptest::prelude::*;
+use serde_json::Value;
 
 use crate::support::in_memory::{InMemory, PACKAGE, leader};
 use crate::support::sampled::{kernel, user};
@@ -107,6 +109,22 @@ fn the_worked_example_comes_out_as_written() {
     assert_near(total(&tree, "cheap"), 50.0 * 1.7, 0.001);
     assert_near(total(&tree, "dear"), 50.0 * 6.9, 0.001);
     assert_eq!(tree.energy(), profile.threads[&ThreadId(2)].charges[&PACKAGE].energy);
+}
+
+#[test]
+fn reports_say_what_functions_draw_and_which_share_by_time() {
+    let (profile, tree) = regress(&job(&varied(300)));
+    let filter = ThreadFilter::default();
+    let subject = CodeSubject { profile: &profile, tree: &tree, filter: &filter };
+    let options = ReportOptions::default();
+    insta::assert_snapshot!(code_text(&subject, CodeUnit::Function, &options));
+    let json: Value =
+        serde_json::from_str(&code_json(&subject, CodeUnit::Function, &options)).unwrap();
+    let program = &json["domains"][0]["regression"]["programs"][0];
+    let names = program["functions"].as_array().unwrap().iter().map(|it| it["name"].as_str());
+    let names: Vec<&str> = names.map(Option::unwrap).collect();
+    assert_eq!(names, ["dear", "cheap", "memmove (from dear)", "memmove (from cheap)"]);
+    assert_eq!(program["functions"][2]["told_apart"], false);
 }
 
 #[test]

@@ -23,9 +23,14 @@ pub(super) struct CodeScore {
 }
 
 impl CodeScore {
+    /// Adds a machine of which only programs are known.
+    pub(super) fn add_programs(&mut self, profile: &Profile, simulated: &Simulated) {
+        self.programs.add(profile, simulated);
+    }
+
     /// Adds a machine.
     pub(super) fn add(&mut self, profile: &Profile, tree: &CallTree, simulated: &Simulated) {
-        self.programs.add(profile, simulated);
+        self.add_programs(profile, simulated);
         let rows = tree.rows(CodeUnit::Function);
         let all: f64 = simulated.truth.iter().map(|(_, joules)| joules).sum();
         let programs = profile.domains[&PACKAGE].regression.iter().flat_map(|it| &it.programs);
@@ -75,14 +80,22 @@ impl CodeScore {
     pub(super) fn line(&self, scenario: &str, model: &str) -> String {
         let mut errors = self.errors.clone();
         errors.sort_by(f64::total_cmp);
-        let at = |permille: usize| errors.get(errors.len() * permille / 1000).copied();
-        let [median, most] = [500, 990].map(|permille| at(permille).unwrap_or_default());
+        let figures = [
+            Some(self.mean()),
+            errors.get(errors.len() / 2).copied(),
+            errors.get(errors.len() * 99 / 100).copied(),
+            errors.last().copied(),
+            Some(self.held()),
+            Some(percent(self.told)),
+        ];
+        // Of functions nothing is known where none was sampled.
+        let shown = figures.map(|figure| {
+            let known = figure.filter(|_| !errors.is_empty());
+            known.map_or_else(String::new, |figure| format!("{figure:.2}"))
+        });
+        let [mean, median, most, worst, held, told] = shown;
         format!(
-            "{scenario:<35}{model:<9}{:>7.2}{median:>8.2}{most:>7.2}{:>8.2}{:>8.1}{:>7.1}{:>10.2}{:>8.1}",
-            self.mean(),
-            errors.last().copied().unwrap_or_default(),
-            self.held(),
-            percent(self.told),
+            "{scenario:<35}{model:<9}{mean:>7}{median:>8}{most:>7}{worst:>8}{held:>8}{told:>7}{:>10.2}{:>8.2}",
             self.programs.mean(),
             self.programs.held(),
         )

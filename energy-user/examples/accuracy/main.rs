@@ -73,7 +73,8 @@ const fn code(
 
 const ALONE: Case = code("one program, 997 Hz", Some(1), 3.0, 997.0, PHASES);
 const BESIDE: Case = code("3-8 programs, 997 Hz", None, 3.0, 997.0, PHASES);
-const CODE: [Case; 6] = [
+const CODE: [Case; 7] = [
+    code("3-8 programs, not sampled", None, 3.0, 0.0, PHASES),
     code("one program, 99 Hz", Some(1), 3.0, 99.0, PHASES),
     code("3-8 programs, 99 Hz", None, 3.0, 99.0, PHASES),
     code("phases of 5-20 ms, 997 Hz", None, 3.0, 997.0, FAST_PHASES),
@@ -160,6 +161,10 @@ fn code_scores(case: &Case, seeds: u64) -> anyhow::Result<[CodeScore; 2]> {
             let given = [(PACKAGE, simulated.idle)].into();
             let options = AnalyzeOptions { model, given, ..AnalyzeOptions::default() };
             let of = CallTreeOptions::default();
+            if simulated.recording.samples.is_empty() {
+                score.add_programs(&analyze(&simulated.recording, &options)?, &simulated);
+                continue;
+            }
             let (profile, tree) = profile_and_call_tree(&simulated.recording, &options, &of)?;
             score.add(&profile, &tree, &simulated);
         }

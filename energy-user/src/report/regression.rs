@@ -90,7 +90,7 @@ fn of_functions(domain: DomainId, program: &ProgramWatts) -> String {
     let mut text = format!("{domain}: functions of {name}, watts per CPU second: {told}");
     if !others.is_empty() {
         let names = some(others.iter().map(|function| function.name.clone()).collect());
-        text.push_str("; not told apart, so that they share by time what they have in common: ");
+        text.push_str("; not told apart, so that they share by time, with who called them or with each other: ");
         text.push_str(&names);
     }
     text
