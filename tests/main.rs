@@ -16,6 +16,7 @@ mod cli_market;
 mod cli_sci;
 mod cli_series;
 mod cli_site_file;
+mod determinism;
 mod electricity_maps;
 mod emissions;
 mod estimate_tables;
@@ -29,6 +30,7 @@ mod import_power_gadget;
 mod import_turbostat;
 mod profile;
 mod regress;
+mod regress_functions;
 mod report;
 mod report_code;
 mod report_emissions;
@@ -56,6 +58,7 @@ mod trace_stacks;
 
 mod support {
     pub(crate) mod call_tree;
+    pub(crate) mod chance;
     pub(crate) mod electricity_maps;
     #[expect(dead_code, reason = "recordings belong to the kernel tests")]
     pub(crate) mod energy_prof;
@@ -69,6 +72,7 @@ mod support {
     #[expect(dead_code, reason = "single rights belong to the kernel tests")]
     pub(crate) mod nobody;
     pub(crate) mod nvml;
+    pub(crate) mod on_disk;
     pub(crate) mod one_window;
     pub(crate) mod outcome;
     pub(crate) mod program;
@@ -76,6 +80,7 @@ mod support {
     pub(crate) mod readings;
     pub(crate) mod recorded_seconds;
     pub(crate) mod sampled;
+    pub(crate) mod simulated_code;
     #[expect(dead_code, reason = "the bench of accuracy simulates more")]
     pub(crate) mod simulated_load;
     pub(crate) mod skip;

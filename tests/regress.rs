@@ -139,7 +139,7 @@ fn programs_that_always_run_together_share_by_time_and_are_said_not_to_be_told_a
 
 #[test]
 fn noise_does_not_move_the_shares_of_programs_that_always_run_together() {
-    let scenario = Scenario { loads: Loads::Together, spread: 5.0, seconds: 20 };
+    let scenario = Scenario::new(Loads::Together, 5.0, 20);
     for seed in 0..6 {
         let simulated = simulate(seed, scenario);
         let by = |model| {
@@ -254,7 +254,7 @@ fn a_neighbour_changes_little_of_what_a_program_is_charged_with() {
 
 #[test]
 fn simulated_machines_are_divided_as_the_truth_is() {
-    let scenario = Scenario { loads: Loads::Ordinary, spread: 5.0, seconds: 30 };
+    let scenario = Scenario::new(Loads::Ordinary, 5.0, 30);
     let mut errors: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     let mut held = Vec::new();
     for seed in 0..8 {

@@ -36,6 +36,11 @@ fn sample(window: u32, thread: u32, stack: u32, oncpu: u64) -> StackSample {
     }
 }
 
+/// Code weighs alike wherever it is.
+const fn by_time(_: ThreadId, _: StackId) -> u64 {
+    1
+}
+
 /// What each stack of a thread gets, `None` for no stack; windows that follow each other.
 fn divided(milliseconds: u64, windows: &[Recorded<'_>]) -> BTreeMap<Option<u32>, u64> {
     let mut given = BTreeMap::new();
@@ -46,7 +51,13 @@ fn divided(milliseconds: u64, windows: &[Recorded<'_>]) -> BTreeMap<Option<u32>,
     for (index, (energy, stacks)) in (0..).zip(windows) {
         let samples: Vec<_> =
             stacks.iter().map(|(stack, oncpu)| sample(index, 2, *stack, *oncpu)).collect();
-        divider.add(&window(index, milliseconds), &[charge(2, *energy)], &samples, &mut take);
+        divider.add(
+            &window(index, milliseconds),
+            &[charge(2, *energy)],
+            &samples,
+            &by_time,
+            &mut take,
+        );
     }
     divider.finish(&mut take);
     given
@@ -120,8 +131,8 @@ fn samples_count_where_they_are_and_not_where_they_speak() {
     let mut counted = Vec::new();
     let mut take = |part: StackCharge<u64>| counted.push((part.samples, part.oncpu.get()));
     let mut divider = StackDivider::default();
-    divider.add(&window(0, 100), &[], &[sample(0, 2, 1, 30)], &mut take);
-    divider.add(&window(1, 100), &[charge(2, 7)], &[], &mut take);
+    divider.add(&window(0, 100), &[], &[sample(0, 2, 1, 30)], &by_time, &mut take);
+    divider.add(&window(1, 100), &[charge(2, 7)], &[], &by_time, &mut take);
     divider.finish(&mut take);
     assert_eq!(counted, [(1, 30), (0, 0)]);
 }
@@ -131,9 +142,15 @@ fn a_charge_waits_no_longer_than_samples_may_be_away() {
     let mut given = 0;
     let mut divider = StackDivider::default();
     for index in 0..1000 {
-        divider.add(&window(index, 100), &[charge(2, 1)], &[], &mut |part: StackCharge<u64>| {
-            given += part.energy.get();
-        });
+        divider.add(
+            &window(index, 100),
+            &[charge(2, 1)],
+            &[],
+            &by_time,
+            &mut |part: StackCharge<u64>| {
+                given += part.energy.get();
+            },
+        );
     }
     assert_eq!(given, 1000 - 11, "the last window and the ten before it wait");
 }
@@ -179,7 +196,7 @@ proptest! {
                     stacks.iter().map(move |(stack, time)| sample(index, thread, *stack, *time))
                 })
                 .collect();
-            divider.add(&window(index, 100), &charges, &samples, &mut take);
+            divider.add(&window(index, 100), &charges, &samples, &by_time, &mut take);
         }
         divider.finish(&mut take);
         for thread in 0..3_usize {

@@ -1,12 +1,12 @@
 //! A machine that never was, on which programs of known watts run: residency, counters as RAPL's are, and
 //! the joules that each thread truly used. Equal seeds give equal machines.
 
-use std::f64::consts::TAU;
-
 use energy_prof::model::{CounterFlags, EnergySample, Provenance, Residency, ThreadId, Window};
 use energy_prof::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime, Watts};
 
+use super::chance::Chance;
 use super::in_memory::{InMemory, PACKAGE, leader};
+use super::simulated_code::{self, Code, Phases};
 
 /// Loads and watts are constant for this long.
 const STEP: f64 = 0.005;
@@ -46,6 +46,17 @@ pub(crate) struct Scenario {
     /// The most expensive program's watts per CPU second, as a multiple of the cheapest's.
     pub(crate) spread: f64,
     pub(crate) seconds: u32,
+    /// How many programs there are, where that is not left to chance.
+    pub(crate) programs: Option<usize>,
+    /// The functions of programs, where those are sampled.
+    pub(crate) code: Option<Code>,
+}
+
+impl Scenario {
+    /// Of programs in any number, of whose functions nothing is known.
+    pub(crate) const fn new(loads: Loads, spread: f64, seconds: u32) -> Self {
+        Self { loads, spread, seconds, programs: None, code: None }
+    }
 }
 
 /// What came of it.
@@ -56,6 +67,8 @@ pub(crate) struct Simulated {
     pub(crate) truth: Vec<(u32, f64)>,
     /// How many of them are programs and not background.
     pub(crate) programs: usize,
+    /// The programs' functions with the joules they truly used, with what they called.
+    pub(crate) functions: Vec<(String, f64)>,
     /// The true mean power when nothing runs.
     pub(crate) idle: Watts,
 }
@@ -64,7 +77,7 @@ pub(crate) struct Simulated {
 pub(crate) fn simulate(seed: u64, scenario: Scenario) -> Simulated {
     let mut chance = Chance::new(seed);
     let cpus = 1 << chance.below(1, 6);
-    let count = chance.below(3, 8);
+    let count = scenario.programs.unwrap_or_else(|| chance.below(3, 8));
     let least = chance.between(2.0, 6.0);
     let most_threads = (f64::from(cpus) / f64::from(u32::try_from(count).unwrap())).max(1.0);
     let mut programs: Vec<Program> = Vec::new();
@@ -81,7 +94,14 @@ pub(crate) fn simulate(seed: u64, scenario: Scenario) -> Simulated {
     for step in 0..steps {
         machine.step(step, &mut chance);
     }
+    let functions = machine.programs.iter().flat_map(|program| {
+        let names = simulated_code::functions(program.pid);
+        let used = |index: usize| program.phases.iter().map(|it| it.joules[index]).sum();
+        let functions = names.into_iter().enumerate().map(|(index, name)| (name, used(index)));
+        functions.filter(|_| !program.phases.is_empty()).collect::<Vec<(String, f64)>>()
+    });
     Simulated {
+        functions: functions.collect(),
         truth: machine.programs.iter().map(|it| (it.pid, it.joules)).collect(),
         programs: count,
         idle: Watts::new(machine.idle_joules / (f64::from(steps) * STEP)),
@@ -102,6 +122,9 @@ struct Program {
     joules: f64,
     /// CPU seconds in this window.
     ran: f64,
+    /// Of each thread, where it is sampled.
+    phases: Vec<Phases>,
+    first_stack: u32,
 }
 
 impl Program {
@@ -118,7 +141,11 @@ impl Program {
             _ => Load::ordinary(scenario.seconds, chance),
         };
         let watts = least * scenario.spread.powf(chance.between(0.0, 1.0));
-        Self::of(threads, watts, load, chance)
+        let mut program = Self::of(threads, watts, load, chance);
+        if let Some(code) = scenario.code {
+            program.phases = (0..count(threads)).map(|_| Phases::new(code, chance)).collect();
+        }
+        program
     }
 
     fn background(least: f64, scenario: Scenario, chance: &mut Chance) -> Self {
@@ -128,7 +155,18 @@ impl Program {
 
     fn of(threads: f64, watts: f64, load: Load, chance: &mut Chance) -> Self {
         let wobble = Wander::new(WOBBLE, chance.between(0.2, 2.0), chance);
-        Self { pid: 0, threads, first_thread: 0, watts, load, wobble, joules: 0.0, ran: 0.0 }
+        Self {
+            pid: 0,
+            threads,
+            first_thread: 0,
+            watts,
+            load,
+            wobble,
+            joules: 0.0,
+            ran: 0.0,
+            phases: Vec::new(),
+            first_stack: 0,
+        }
     }
 }
 
@@ -251,6 +289,10 @@ impl Machine {
                 recording.thread(thread, info);
                 thread += 1;
             }
+            if !program.phases.is_empty() {
+                program.first_stack = pid;
+                recording.stacks.extend(simulated_code::stacks(pid, pid));
+            }
         }
         Self {
             recording,
@@ -312,8 +354,19 @@ impl Machine {
             let given = if matches!(program.load, Load::Always) { wanted } else { wanted * scale };
             let watts = program.watts * common * (1.0 + program.wobble.next(chance));
             program.ran += given * STEP;
-            program.joules += given * STEP * watts;
-            power += given * watts;
+            let mut drawn = 0.0;
+            let of_each = given / program.threads;
+            for phases in &mut program.phases {
+                let watts = watts * phases.go_on(time, chance);
+                let first = program.first_stack;
+                phases.run(time..time + STEP, of_each, watts, first, chance);
+                drawn += of_each * watts;
+            }
+            if program.phases.is_empty() {
+                drawn = given * watts;
+            }
+            program.joules += drawn * STEP;
+            power += drawn;
         }
         self.joules += power * STEP;
         if (step + 1).is_multiple_of(STEPS_OF_WINDOW) {
@@ -349,6 +402,9 @@ impl Machine {
             let of_each = program.ran / program.threads;
             program.ran = 0.0;
             let threads = program.first_thread..;
+            for (thread, phases) in threads.clone().zip(&mut program.phases) {
+                self.recording.samples.extend(phases.end_window(index, thread));
+            }
             for thread in threads.take(count(program.threads)) {
                 self.residency.push(Residency {
                     window: index,
@@ -372,7 +428,7 @@ fn microjoules(joules: f64) -> Microjoules {
     clippy::cast_sign_loss,
     reason = "simulated amounts fit"
 )]
-fn f64_to_u64(value: f64) -> u64 {
+pub(crate) fn f64_to_u64(value: f64) -> u64 {
     value.round() as u64
 }
 
@@ -398,44 +454,5 @@ impl Wander {
         let fresh = (1.0 - self.keep * self.keep).sqrt() * self.deviation;
         self.now = self.keep * self.now + fresh * chance.normal();
         self.now
-    }
-}
-
-/// Numbers by chance, the same for the same seed.
-/// Reference: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
-#[derive(Debug)]
-struct Chance(u64);
-
-impl Chance {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// From 0 to below 1.
-    #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn between(&mut self, least: f64, most: f64) -> f64 {
-        least + (most - least) * self.unit()
-    }
-
-    /// A whole number from `least` to `most`, both included.
-    fn below(&mut self, least: usize, most: usize) -> usize {
-        least + usize::try_from(self.next() % (most - least + 1) as u64).unwrap()
-    }
-
-    /// Box and Muller's way to a normal distribution.
-    fn normal(&mut self) -> f64 {
-        (-2.0 * (1.0 - self.unit()).ln()).sqrt() * (TAU * self.unit()).cos()
     }
 }

@@ -134,11 +134,11 @@ impl Score {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "thousands")]
-fn mean(values: &[f64]) -> f64 {
+pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "thousands")]
-fn percent([part, whole]: [usize; 2]) -> f64 {
+pub(super) fn percent([part, whole]: [usize; 2]) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
 }

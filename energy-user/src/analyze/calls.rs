@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use super::windows::{InOrder, RecordedWindow, of_recording};
+use super::windows::{InOrder, Reading, RecordedWindow, of_recording};
 use super::{AnalyzeError, AnalyzeOptions, Plan, Recording};
-use crate::attribution::AttributedWindow;
+use crate::attribution::{AttributedWindow, CodeDoubts};
 use crate::model::{StackSample, ThreadId, ThreadInfo};
 use crate::profile::{CallTree, CallTreeBuilder, Facts, Profile, Roots, ThreadFilter};
 
@@ -57,21 +57,29 @@ pub(super) fn profile_and_call_tree_by<R: Recording>(
     if samples.is_empty()? {
         return Err(AnalyzeError::no_stacks(&recording.facts()));
     }
+    drop(samples);
     let mut profile = plan.profile(recording, options);
-    let mut tree = CallTreeBuilder::new(plan.cover(recording, options));
+    let cover = plan.cover(recording, options);
+    let regression = plan.regression.as_ref();
+    let mut doubts = regression.map(|found| CodeDoubts::new(found, cover.clone()));
+    let weight = |thread, stack| regression.map_or(1, |found| found.weight(thread, stack, &cover));
+    let mut tree = CallTreeBuilder::new(cover.clone());
     if of.timed {
         tree = tree.timed();
     }
-    for divided in plan.divide(recording, options)? {
+    for divided in plan.divide_reading(recording, options, Reading::Samples)? {
         let (divided, recorded) = divided?;
         recorded.add_to(&mut profile, &divided);
         look(&divided, &recorded);
-        let samples = samples.of_window(divided.window.index)?;
-        tree.add(&divided, samples, |thread| choice.includes(thread));
+        let chosen = |thread| choice.includes(thread);
+        if let Some(doubts) = &mut doubts {
+            doubts.add(&divided, &recorded.samples, chosen);
+        }
+        tree.add(&divided, recorded.samples, chosen, &weight);
     }
     let profile = plan.finish(profile, threads);
     let stacks = recording.stacks().map_err(of_recording)?;
-    let tree = tree.finish(&profile, of.roots, stacks).map_err(of_recording)?;
+    let tree = tree.finish(&profile, of.roots, stacks, doubts.as_ref()).map_err(of_recording)?;
     Ok((profile, tree))
 }
 

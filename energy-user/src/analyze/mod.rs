@@ -4,7 +4,8 @@
 //! **You get** a [`Profile`], a call tree, or the charges of each window to be stored.
 //! **It is not** a new measurement: the same recording and choices give the same joules again.
 //!
-//! Residency is read twice and never held for more than a window and a batch.
+//! Residency is read twice and never held for more than a window and a batch. So are samples, where code is
+//! looked at, and once more where its watts are looked for.
 
 mod calls;
 mod cards;
@@ -30,8 +31,8 @@ pub use symbolize::{ModuleNames, Symbolized, WhyUnnamed, symbolize};
 
 use crate::attribution::{
     AttributedDomain, AttributedWindow, Baseline, BaselineSearch, Baselines, Cycles,
-    EquationGathering, IdlePolicy, IdleRule, Model, ModelKind, ProcessNumbers, Programs,
-    Regression, Rules, TimeShare, attribute_window_with_cards,
+    EquationGathering, FunctionCensus, Functions, IdlePolicy, IdleRule, InWindow, Model, ModelKind,
+    ProcessNumbers, Programs, Regression, Rules, TimeShare, attribute_window_with_cards,
 };
 use crate::model::{
     AttributedSample, DomainId, Provenance, ThreadId, ThreadInfo, disjoint_cover_with,
@@ -40,7 +41,7 @@ use crate::profile::{CalibrationFacts, Facts, Method, Profile, ProfileBuilder};
 use crate::units::{MonotonicTime, Nanoseconds, Watts};
 use cards::Cards;
 use counts::counts_for;
-use windows::{RecordedWindow, Tables, of_recording};
+use windows::{Reading, RecordedWindow, Tables, of_recording};
 
 /// The choices an analysis is made with.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -119,12 +120,11 @@ impl Plan {
         let start = tables.windows.first().map(|window| window.start).unwrap_or_default();
         let known = Baselines::known(&options.given, told_idle(&tables, &recording.facts()));
         let cards = cards_of(recording, &tables)?;
-        let programs = match options.model {
-            ModelKind::Regress => Some(Programs::new(&recording.threads().map_err(of_recording)?)),
+        let code = match options.model {
+            ModelKind::Regress => Some(code_of(recording)?),
             ModelKind::Time | ModelKind::Cycles => None,
         };
-        let (baselines, regression) =
-            first_pass(&tables, recording, &cards, known, programs.as_ref())?;
+        let (baselines, regression) = first_pass(&tables, recording, &cards, known, code.as_ref())?;
         let processes = match options.idle {
             IdlePolicy::Equal => ProcessNumbers::new(&recording.threads().map_err(of_recording)?),
             _ => ProcessNumbers::default(),
@@ -160,26 +160,53 @@ impl Plan {
         impl Iterator<Item = Result<(AttributedWindow, RecordedWindow<'a>), AnalyzeError>> + use<'a, R>,
         AnalyzeError,
     > {
+        // What programs drew is what their functions drew, whether those are shown or not.
+        let by_code = self.regression.is_some();
+        let reading = if by_code { Reading::Samples } else { Reading::Residency };
+        self.divide_reading(recording, options, reading)
+    }
+
+    /// The same, each with as much of what was recorded of it.
+    fn divide_reading<'a, R: Recording>(
+        &'a self,
+        recording: &'a R,
+        options: &'a AnalyzeOptions,
+        reading: Reading,
+    ) -> Result<
+        impl Iterator<Item = Result<(AttributedWindow, RecordedWindow<'a>), AnalyzeError>> + use<'a, R>,
+        AnalyzeError,
+    > {
         let topology = recording.topology();
         let idle = IdleRule::new(options.idle, &self.processes);
-        let model: &dyn Model = match &self.regression {
-            Some(regression) => regression,
-            None => &TimeShare,
-        };
-        let rules = Rules { topology, baselines: &self.baselines, model, idle };
-        let chosen = self.tables.stream(recording)?.filter(|recorded| {
-            recorded.as_ref().map_or(true, |recorded| self.chooses(recorded.window.start, options))
-        });
+        let mut regress = self.regression.as_ref().map(InWindow::new);
         let mut counts = counts_for(recording, options.model)?;
-        Ok(chosen.map(move |recorded| {
-            let recorded = recorded?;
-            let RecordedWindow { window, energy, residency, .. } = &recorded;
-            let counts = counts(window.index)?;
+        Ok(self.tables.stream(recording, reading)?.filter_map(move |recorded| {
+            let recorded = match recorded {
+                Ok(recorded) => recorded,
+                Err(error) => return Some(Err(error)),
+            };
+            let RecordedWindow { window, energy, residency, samples, .. } = &recorded;
+            // Windows that are not chosen tell where threads were before those that are.
+            if let Some(model) = &mut regress {
+                model.go_on(window, samples);
+            }
+            if !self.chooses(window.start, options) {
+                return None;
+            }
+            let counts = match counts(window.index) {
+                Ok(counts) => counts,
+                Err(error) => return Some(Err(error)),
+            };
             let cycles = counts.as_deref().map(Cycles::new);
-            let model = cycles.as_ref().map_or(rules.model, |cycles| cycles as &dyn Model);
+            let model: &dyn Model = match (&regress, &cycles) {
+                (Some(model), _) => model,
+                (None, Some(model)) => model,
+                (None, None) => &TimeShare,
+            };
+            let rules = Rules { topology, baselines: &self.baselines, model, idle };
             let cards = self.cards.of_window(window);
-            let rules = Rules { model, ..rules };
-            Ok((attribute_window_with_cards(window, energy, residency, &cards, &rules), recorded))
+            let divided = attribute_window_with_cards(window, energy, residency, &cards, &rules);
+            Some(Ok((divided, recorded)))
         }))
     }
 
@@ -260,26 +287,42 @@ fn cards_of<R: Recording>(recording: &R, tables: &Tables) -> Result<Cards, Analy
     Ok(Cards::new(&told, &tables.windows, &threads))
 }
 
-/// The first pass: it looks for baselines, and for the watts of `programs` where those are asked for. It
-/// is spared where nothing is to be found.
+/// The programs of a recording, and their functions as far as those were sampled.
+fn code_of<R: Recording>(recording: &R) -> Result<(Programs, Functions), AnalyzeError> {
+    let programs = Programs::new(&recording.threads().map_err(of_recording)?);
+    let mut census = FunctionCensus::new(&programs);
+    for batch in recording.stacks().map_err(of_recording)? {
+        batch.map_err(of_recording)?.iter().for_each(|(id, stack)| census.stack(*id, stack));
+    }
+    for batch in recording.samples().map_err(of_recording)? {
+        batch.map_err(of_recording)?.iter().for_each(|sample| census.sample(sample));
+    }
+    let functions = census.finish();
+    Ok((programs, functions))
+}
+
+/// The first pass: it looks for baselines, and for the watts of programs and functions where those are
+/// asked for. It is spared where nothing is to be found.
 fn first_pass<R: Recording>(
     tables: &Tables,
     recording: &R,
     cards: &Cards,
     known: Baselines,
-    programs: Option<&Programs>,
+    code: Option<&(Programs, Functions)>,
 ) -> Result<(Baselines, Option<Regression>), AnalyzeError> {
-    if known.cover(tables.sources.keys()) && programs.is_none() {
+    if known.cover(tables.sources.keys()) && code.is_none() {
         return Ok((known, None));
     }
     let topology = recording.topology();
     let mut search = BaselineSearch::new(topology);
-    let mut gathering = programs.map(|programs| EquationGathering::new(topology, programs));
-    for recorded in tables.stream(recording)? {
-        let RecordedWindow { window, energy, residency, residency_known } = recorded?;
+    let mut gathering =
+        code.map(|(programs, functions)| EquationGathering::new(topology, programs, functions));
+    let reading = if code.is_some() { Reading::Samples } else { Reading::Residency };
+    for recorded in tables.stream(recording, reading)? {
+        let RecordedWindow { window, energy, residency, residency_known, samples } = recorded?;
         search.observe(&window, energy, &residency, &cards.of_window(&window));
         if let Some(gathering) = gathering.as_mut().filter(|_| residency_known) {
-            gathering.observe(&window, energy, &residency);
+            gathering.observe(&window, energy, &residency, &samples);
         }
     }
     let baselines = search.finish(known);

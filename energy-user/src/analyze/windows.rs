@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::repeats::share_out_repeats;
 use super::{AnalyzeError, Recording};
-use crate::model::{DomainId, EnergySample, Residency, ThreadId, Topology, Window};
+use crate::model::{DomainId, EnergySample, Residency, StackSample, ThreadId, Topology, Window};
 use crate::profile::SourceFacts;
 
 /// One window with all that was recorded of it.
@@ -17,6 +17,17 @@ pub(super) struct RecordedWindow<'a> {
     pub residency: Vec<Residency>,
     /// Whether the recording tells who ran.
     pub residency_known: bool,
+    /// Where threads were sampled, ascending by thread; none where that was not asked for.
+    pub samples: Vec<StackSample>,
+}
+
+/// How much of a recording is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Who ran.
+    Residency,
+    /// And where threads were sampled.
+    Samples,
 }
 
 /// The windows and energy samples of a recording, in order.
@@ -52,16 +63,23 @@ impl Tables {
         Ok(Self { windows, energy, sources })
     }
 
-    /// The windows one after the other, with who ran, in one pass over the residency.
+    /// The windows one after the other, with who ran, and if asked for, with samples: in one pass over
+    /// each.
     pub(super) fn stream<'a, R: Recording>(
         &'a self,
         recording: &'a R,
+        reading: Reading,
     ) -> Result<
         impl Iterator<Item = Result<RecordedWindow<'a>, AnalyzeError>> + use<'a, R>,
         AnalyzeError,
     > {
         let rows = recording.residency().map_err(of_recording)?;
         let mut rows = InOrder::new("residency", rows, |row: &Residency| row.window);
+        let mut samples = None;
+        if reading == Reading::Samples {
+            let rows = recording.samples().map_err(of_recording)?;
+            samples = Some(InOrder::new("samples", rows, |row: &StackSample| row.window));
+        }
         let topology = recording.topology();
         let mut energy = self.energy.as_slice();
         Ok(self.windows.iter().map(move |window| {
@@ -74,7 +92,15 @@ impl Tables {
             if !residency_known {
                 residency = everything_lost(window, topology);
             }
-            Ok(RecordedWindow { window: *window, energy: of_window, residency, residency_known })
+            let mut samples = match &mut samples {
+                Some(samples) => samples.of_window(window.index)?,
+                None => Vec::new(),
+            };
+            if !samples.is_sorted_by_key(|sample| sample.thread) {
+                samples.sort_by_key(|sample| sample.thread);
+            }
+            let window = *window;
+            Ok(RecordedWindow { window, energy: of_window, residency, residency_known, samples })
         }))
     }
 }

@@ -16,6 +16,7 @@ mod cycles;
 mod doubt;
 mod idle;
 mod model;
+mod moment;
 mod processes;
 mod regress;
 mod rounding;
@@ -29,7 +30,10 @@ pub use doubt::{Doubt, length};
 pub use idle::{IdlePolicy, IdleRule, ParseIdlePolicyError};
 pub use model::{Model, ModelKind, ParseModelError};
 pub use processes::ProcessNumbers;
-pub use regress::{EquationGathering, ProgramWatts, Programs, Regression, RegressionFacts};
+pub use regress::{
+    CodeDoubts, EquationGathering, FunctionCensus, FunctionWatts, Functions, InWindow,
+    ProgramWatts, Programs, Regression, RegressionFacts,
+};
 pub use rounding::split;
 pub use stacks::{StackCharge, StackDivider, ThreadCharge};
 pub use time_share::TimeShare;

@@ -39,7 +39,8 @@ pub enum ModelKind {
     /// By on-CPU time.
     #[default]
     Time,
-    /// By on-CPU time, each program's times what its CPU second draws.
+    /// By on-CPU time, each program's times what its CPU second draws, and where it was sampled, that of the
+    /// functions it was in.
     Regress,
     /// By counted cycles and, of memory, misses of the last cache.
     Cycles,
@@ -63,7 +64,8 @@ impl ModelKind {
         match self {
             Self::Time => "active energy in proportion to on-CPU time",
             Self::Regress => {
-                "active energy in proportion to on-CPU time, each program's times its watts per CPU second"
+                "active energy in proportion to on-CPU time, each program's times its watts per CPU second, \
+                 or where it was sampled, those of the functions it was in"
             }
             Self::Cycles => {
                 "active energy in proportion to cycles, of memory to misses of the last cache, and to on-CPU time \

@@ -1,5 +1,5 @@
 //! Where in its program a thread used its energy: what it is charged with in a window goes to the
-//! stacks it was sampled at, in proportion to their on-CPU time.
+//! stacks it was sampled at, in proportion to their on-CPU time, times what the model says of the code there.
 //!
 //! A thread that runs little is not sampled in every window. Such a window's energy goes to the
 //! stacks of its nearest window with samples, and where none is near, to no stack at all.
@@ -9,16 +9,10 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
+use super::moment::Moment;
 use super::rounding::Splitter;
 use crate::model::{StackId, StackSample, ThreadId, Window};
-use crate::units::{Microjoules, MonotonicTime, Nanoseconds};
-
-/// How far away, in windows, samples may be that speak for a window without any; or, where that is
-/// longer, [`NEAR_TIME`].
-const NEAR_WINDOWS: u32 = 10;
-/// How far away, from start to start, samples may be that speak for a window without any; or, where
-/// that is longer, [`NEAR_WINDOWS`].
-const NEAR_TIME: Nanoseconds = Nanoseconds::from_millis(1000);
+use crate::units::{Microjoules, Nanoseconds};
 
 /// What a thread is charged with in a window, over domains that overlap nowhere.
 /// `E` is the error that goes with it, in whatever form: it is only passed on.
@@ -71,15 +65,17 @@ impl<E: Copy> StackDivider<E> {
     /// Takes the next window: what its threads are charged with, and where they were sampled, both
     /// ascending by thread, and each thread charged once. Gives to `take` all that is clear now.
     ///
-    /// Samples weigh by their on-CPU time; where all of a thread's have none, by their number.
+    /// Samples weigh by their on-CPU time, or where all of a thread's have none, by their number; times
+    /// what `weight` says of a thread at a stack, which is above nothing.
     pub fn add(
         &mut self,
         window: &Window,
         charges: &[ThreadCharge<E>],
         samples: &[StackSample],
+        weight: &impl Fn(ThreadId, StackId) -> u64,
         take: &mut impl FnMut(StackCharge<E>),
     ) {
-        let now = Moment { index: window.index, start: window.start };
+        let now = Moment::of(window);
         let mut charges = charges.iter().copied().peekable();
         for of_thread in samples.chunk_by(|a, b| a.thread == b.thread) {
             let thread = of_thread[0].thread;
@@ -87,7 +83,7 @@ impl<E: Copy> StackDivider<E> {
                 self.without_samples(now, charge, take);
             }
             let charge = charges.next_if(|charge| charge.thread == thread);
-            self.with_samples(now, charge, of_thread, take);
+            self.with_samples(now, charge, (of_thread, weight), take);
         }
         for charge in charges {
             self.without_samples(now, charge, take);
@@ -139,7 +135,7 @@ impl<E: Copy> StackDivider<E> {
         &mut self,
         now: Moment,
         charge: Option<ThreadCharge<E>>,
-        samples: &[StackSample],
+        (samples, weight): (&[StackSample], &impl Fn(ThreadId, StackId) -> u64),
         take: &mut impl FnMut(StackCharge<E>),
     ) {
         let state = self.threads.entry(samples[0].thread).or_default();
@@ -153,7 +149,7 @@ impl<E: Copy> StackDivider<E> {
             state.waiting.pop_front();
             state.give((at, waiting), last.is_some(), splitter, take);
         }
-        state.look(now, samples);
+        state.look(now, samples, weight);
         // The later a window is, the nearer to these samples: all that are left belong to them.
         while let Some(waiting) = state.waiting.pop_front() {
             state.give(waiting, true, splitter, take);
@@ -171,25 +167,6 @@ impl<E: Copy> StackDivider<E> {
                 samples: sample.samples,
             });
         }
-    }
-}
-
-/// A window's place in the recording.
-#[derive(Clone, Copy, Debug)]
-struct Moment {
-    index: u32,
-    start: MonotonicTime,
-}
-
-impl Moment {
-    /// How many windows this is after `earlier`.
-    const fn windows_since(self, earlier: Self) -> u32 {
-        self.index.saturating_sub(earlier.index)
-    }
-
-    /// Whether samples of this window may speak for `earlier`, and the other way round.
-    fn is_near(self, earlier: Self) -> bool {
-        self.windows_since(earlier) <= NEAR_WINDOWS || self.start.since(earlier.start) <= NEAR_TIME
     }
 }
 
@@ -214,16 +191,24 @@ impl<E> Default for ThreadState<E> {
 
 impl<E: Copy> ThreadState<E> {
     /// Makes these samples the last ones.
-    fn look(&mut self, now: Moment, samples: &[StackSample]) {
+    fn look(
+        &mut self,
+        now: Moment,
+        samples: &[StackSample],
+        weight: &impl Fn(ThreadId, StackId) -> u64,
+    ) {
         self.last = Some(now);
         self.stacks.clear();
         self.stacks.extend(samples.iter().map(|sample| sample.stack));
         let timed = samples.iter().any(|sample| sample.oncpu > Nanoseconds::ZERO);
-        let weight = |sample: &StackSample| {
+        let amount = |sample: &StackSample| {
             if timed { sample.oncpu.get() } else { u64::from(sample.samples.max(1)) }
         };
+        let weighed = |sample: &StackSample| {
+            amount(sample).saturating_mul(weight(sample.thread, sample.stack))
+        };
         self.weights.clear();
-        self.weights.extend(samples.iter().map(weight));
+        self.weights.extend(samples.iter().map(weighed));
     }
 
     /// Gives a charge of another window to the last stacks, where they are near, and otherwise to

@@ -236,10 +236,13 @@ impl CallTree {
     pub(super) fn for_each_share(&self, mut take: impl FnMut(&StackShare, Option<Run>)) {
         let threads = self.shares.chunk_by(|a, b| a.thread == b.thread);
         for (index, of_thread) in threads.enumerate() {
-            let mut run = Run { index, energy: Microjoules::ZERO, samples: 0 };
+            let mut run =
+                Run { index, energy: Microjoules::ZERO, samples: 0, model: 0.0, of_code: 0.0 };
             for share in of_thread.iter().filter(|share| self.is_sampled(share)) {
                 run.energy += share.energy;
                 run.samples += share.samples;
+                run.model += share.error.model();
+                run.of_code += share.error.of_code();
             }
             for share in of_thread {
                 take(share, self.is_sampled(share).then_some(run));

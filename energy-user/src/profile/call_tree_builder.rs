@@ -11,9 +11,11 @@ use super::account::Profile;
 use super::call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, NodeKind, StackShare};
 use super::name;
 use super::process::{ProcessKey, Processes};
-use super::stack_use::{Place, StackUse, StackUseCollector};
+use super::stack_use::{Entry, Place, StackUse, StackUseCollector};
 use super::uncertainty::{ErrorSum, StandardError};
-use crate::attribution::{AttributedDomain, AttributedWindow, StackDivider, ThreadCharge};
+use crate::attribution::{
+    AttributedDomain, AttributedWindow, CodeDoubts, StackDivider, ThreadCharge,
+};
 use crate::model::{DomainId, Frame, Stack, StackId, StackSample, ThreadId, ThreadInfo};
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds};
 
@@ -55,19 +57,18 @@ impl CallTreeBuilder {
         self
     }
 
-    /// Adds the next window: how its energy was divided, and where threads were sampled. Only those
-    /// threads are looked at that are `chosen`.
+    /// Adds the next window: how its energy was divided, and where threads were sampled, ascending by thread.
+    /// Only those threads are looked at that are `chosen`. A thread's time at a stack counts as often as
+    /// `weight` says.
     pub fn add(
         &mut self,
         attributed: &AttributedWindow,
         mut samples: Vec<StackSample>,
         chosen: impl Fn(ThreadId) -> bool,
+        weight: &impl Fn(ThreadId, StackId) -> u64,
     ) {
         self.gather_charges(attributed, &chosen);
         self.add_cards(attributed, &chosen);
-        if !samples.is_sorted_by_key(|sample| sample.thread) {
-            samples.sort_by_key(|sample| sample.thread);
-        }
         // Neighbours are mostly of one thread, which is asked for once.
         let mut last = (ThreadId::IDLE, false);
         samples.retain(|sample| {
@@ -78,17 +79,19 @@ impl CallTreeBuilder {
             last.1
         });
         let used = &mut self.used;
-        self.divider
-            .add(&attributed.window, &self.charges, &samples, &mut |charge| used.add(charge));
+        let window = &attributed.window;
+        self.divider.add(window, &self.charges, &samples, weight, &mut |charge| used.add(charge));
     }
 
-    /// The tree, once the names of threads and stacks are known. Of a stack that comes twice the last
-    /// holds. An error among `stacks` is given back.
+    /// The tree, once the names of threads and stacks are known, and how sure the model is of functions,
+    /// where it tells them apart. Of a stack that comes twice the last holds. An error among `stacks` is given
+    /// back.
     pub fn finish<E>(
         self,
         profile: &Profile,
         roots: Roots,
         stacks: impl IntoIterator<Item = Result<Vec<(StackId, Stack)>, E>>,
+        doubts: Option<&CodeDoubts<'_>>,
     ) -> Result<CallTree, E> {
         let mut used = self.used;
         self.divider.finish(&mut |charge| used.add(charge));
@@ -101,7 +104,7 @@ impl CallTreeBuilder {
                 paths.insert(id, stack.into_iter().map(|frame| growing.code(frame)).collect());
             }
         }
-        Ok(growing.grow(used, profile, roots, &paths))
+        Ok(growing.grow(used, profile, roots, &paths, doubts))
     }
 
     /// Adds what graphics cards used for the chosen threads: no sample of a CPU tells where.
@@ -154,6 +157,16 @@ impl CallTreeBuilder {
     }
 }
 
+/// How far the model may be off about each entry as a piece of code; `None` where that is as for its thread.
+fn errors_of_code(entries: &[Entry], doubts: Option<&CodeDoubts<'_>>) -> Vec<Option<f64>> {
+    let Some(doubts) = doubts else { return vec![None; entries.len()] };
+    let used = entries.iter().map(|entry| match entry.place {
+        Place::Stack(stack) => (entry.thread, Some(stack), entry.energy),
+        Place::Unsampled | Place::Cards => (entry.thread, None, entry.energy),
+    });
+    doubts.errors(&used.collect::<Vec<_>>())
+}
+
 /// A tree in the making.
 #[derive(Debug, Default)]
 struct Growing {
@@ -182,13 +195,15 @@ impl Growing {
         profile: &Profile,
         roots: Roots,
         paths: &HashMap<StackId, Vec<FrameRef>>,
+        doubts: Option<&CodeDoubts<'_>>,
     ) -> CallTree {
         let root = self.named("all", NodeKind::All);
         self.sprout(None, root);
         let processes = Processes::new(&profile.threads);
         let (entries, moments) = used.into_entries();
         self.tree.moments = moments;
-        for entry in entries {
+        let of_code = errors_of_code(&entries, doubts);
+        for (entry, of_code) in entries.into_iter().zip(of_code) {
             let info = profile.threads.get(&entry.thread).map(|account| &account.info);
             let owner = self.owner(entry.thread, info, &processes, roots);
             let path = |stack| paths.get(&stack).map_or(&[][..], Vec::as_slice);
@@ -212,7 +227,8 @@ impl Growing {
             };
             let mut error = entry.error;
             if entry.place != Place::Cards {
-                error.set_model(profile.model_error_of_part(entry.thread, entry.energy));
+                let of_thread = profile.model_error_of_part(entry.thread, entry.energy);
+                error.set_model(of_thread, of_code.unwrap_or(of_thread));
             }
             self.tree.shares.push(StackShare {
                 thread: entry.thread,

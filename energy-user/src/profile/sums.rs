@@ -46,7 +46,8 @@ impl ChargeSum {
 
     fn finish(self) -> Charge {
         let mut charge = self.of;
-        charge.error.set_model(attribution::length(&self.doubt));
+        let deviation = attribution::length(&self.doubt);
+        charge.error.set_model(deviation, deviation);
         charge
     }
 }

@@ -32,6 +32,10 @@ pub(super) struct Run {
     pub energy: Microjoules,
     /// How many samples.
     pub samples: u64,
+    /// How far the model may be off about all of it, in µJ.
+    pub model: f64,
+    /// How far about each piece of its code, added up, in µJ.
+    pub of_code: f64,
 }
 
 impl Run {
@@ -45,14 +49,29 @@ impl Run {
     }
 }
 
+impl Run {
+    /// How far the model may be off about pieces of its code that come to `of_code` when added up. What they
+    /// err by, the rest errs by the other way, but for what all does.
+    fn model_of(&self, of_code: f64) -> f64 {
+        of_code.min(self.model + (self.of_code - of_code).max(0.0))
+    }
+}
+
+/// What of a run has been added.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    energy: Microjoules,
+    of_code: f64,
+}
+
 /// Shares being added up, thread by thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     figures: Figures,
     together: Together,
     sampling: f64,
-    /// The thread being added, and what of its sampled energy has been.
-    run: Option<(Run, Microjoules)>,
+    /// The thread being added, and what of what was sampled of it has been.
+    run: Option<(Run, Part)>,
 }
 
 impl Tally {
@@ -62,15 +81,19 @@ impl Tally {
         self.figures.energy += share.energy;
         self.figures.oncpu += share.oncpu;
         self.figures.samples += share.samples;
-        self.together.add(&share.error);
-        let Some(run) = run else { return };
-        match &mut self.run {
-            Some((last, part)) if last.index == run.index => *part += share.energy,
-            _ => {
+        let Some(run) = run else { return self.together.add(&share.error) };
+        self.together.add_code(&share.error);
+        let known = self.run.take_if(|(last, _)| last.index == run.index);
+        let mut part = known.map_or_else(
+            || {
                 self.end_run();
-                self.run = Some((run, share.energy));
-            }
-        }
+                Part::default()
+            },
+            |(_, part)| part,
+        );
+        part.energy += share.energy;
+        part.of_code += share.error.of_code();
+        self.run = Some((run, part));
     }
 
     /// What they come to.
@@ -81,7 +104,8 @@ impl Tally {
 
     fn end_run(&mut self) {
         if let Some((run, part)) = self.run.take() {
-            self.sampling += run.variance(part);
+            self.sampling += run.variance(part.energy);
+            self.together.add_model(run.model_of(part.of_code));
         }
     }
 }
@@ -104,7 +128,8 @@ mod tests {
     }
 
     fn run(index: usize, microjoules: u64, samples: u64) -> Run {
-        Run { index, energy: Microjoules::new(microjoules), samples }
+        let energy = Microjoules::new(microjoules);
+        Run { index, energy, samples, model: 0.0, of_code: 0.0 }
     }
 
     fn deviation(tally: Tally) -> f64 {

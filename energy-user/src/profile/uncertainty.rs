@@ -29,8 +29,10 @@ pub struct ErrorSum {
     ceiling: f64,
     /// `Σ a` in µJ, of estimates.
     correlated: f64,
-    /// What the model's coefficients add, in µJ.
+    /// What the model's coefficients add, in µJ: as a part of what its thread used.
     model: f64,
+    /// The same, as a piece of code: watts of functions err against each other.
+    of_code: f64,
 }
 
 impl ErrorSum {
@@ -46,9 +48,16 @@ impl ErrorSum {
         }
     }
 
-    /// Says what the model's coefficients add to the error of all windows together, in µJ.
-    pub(super) const fn set_model(&mut self, deviation: f64) {
-        self.model = deviation;
+    /// Says what the model's coefficients add to the error of all windows together, in µJ: as a part of what
+    /// a thread used, and as a piece of code.
+    pub(super) const fn set_model(&mut self, of_thread: f64, of_code: f64) {
+        self.model = of_thread;
+        self.of_code = of_code;
+    }
+
+    /// What the model's coefficients add to the error of a piece of code, in µJ.
+    pub(super) const fn of_code(&self) -> f64 {
+        self.of_code
     }
 
     /// What the model's coefficients add to the error, in µJ.
@@ -63,6 +72,7 @@ impl ErrorSum {
             ceiling: self.ceiling * part,
             correlated: self.correlated * part,
             model: self.model * part,
+            of_code: self.of_code * part,
         }
     }
 
@@ -72,6 +82,7 @@ impl ErrorSum {
         self.ceiling += windows.ceiling;
         self.correlated += windows.correlated;
         self.model += windows.model;
+        self.of_code += windows.of_code;
     }
 
     /// The standard error.
@@ -98,6 +109,16 @@ impl Together {
         self.ceiling += thread.ceiling;
         self.correlated += thread.correlated;
         self.model += thread.model;
+    }
+
+    /// Adds a piece of a thread's code, but for what the model adds to it.
+    pub(super) fn add_code(&mut self, code: &ErrorSum) {
+        self.add(&ErrorSum { model: 0.0, ..*code });
+    }
+
+    /// Adds what the model adds to the error of pieces of code of one thread, in µJ.
+    pub(super) const fn add_model(&mut self, deviation: f64) {
+        self.model += deviation;
     }
 
     /// The standard error of the sum.

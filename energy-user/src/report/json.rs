@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{ReportOptions, scale};
-use crate::attribution::{Baseline, ProgramWatts, RegressionFacts};
+use crate::attribution::{Baseline, FunctionWatts, ProgramWatts, RegressionFacts};
 use crate::model::{DomainId, Ledger, Losses, Provenance};
 use crate::profile::{
     DomainAccount, Facts, Profile, Row, RowKind, StandardError, Targets, UserNames, View,
@@ -308,15 +308,34 @@ struct Program<'a> {
     watts_per_cpu_second: f64,
     standard_error_watts: f64,
     told_apart: bool,
+    /// Those of its functions, where it was sampled enough.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    functions: Vec<Function<'a>>,
+}
+
+/// What a CPU second of a program's function draws.
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    watts_per_cpu_second: f64,
+    standard_error_watts: f64,
+    told_apart: bool,
 }
 
 impl<'a> Regression<'a> {
     fn of(found: &'a RegressionFacts) -> Self {
+        let function = |function: &'a FunctionWatts| Function {
+            name: &function.name,
+            watts_per_cpu_second: function.power.get(),
+            standard_error_watts: function.error.get(),
+            told_apart: function.told_apart,
+        };
         let program = |program: &'a ProgramWatts| Program {
             name: &program.name,
             watts_per_cpu_second: program.power.get(),
             standard_error_watts: program.error.get(),
             told_apart: program.told_apart,
+            functions: program.functions.iter().map(function).collect(),
         };
         Self { equations: found.equations, programs: found.programs.iter().map(program).collect() }
     }

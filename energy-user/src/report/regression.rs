@@ -1,13 +1,17 @@
-//! What the model `regress` found, in words: watts of programs, and what it could not tell apart.
+//! What the model `regress` found, in words: watts of programs and of their functions, and what it could not
+//! tell apart.
 
 use super::scale;
-use crate::attribution::{ModelKind, ProgramWatts, RegressionFacts};
+use crate::attribution::{FunctionWatts, ModelKind, ProgramWatts, RegressionFacts};
 use crate::model::DomainId;
 use crate::profile::Profile;
 use crate::units::Watts;
 
-/// The most programs named in one note.
+/// The most programs or functions named in one note.
 const NAMED: usize = 8;
+
+/// Of how many programs functions are told, those that ran longest.
+const PROGRAMS: usize = 4;
 
 /// How many standard errors make a 95 % interval of a normal distribution.
 const DEVIATIONS_95: f64 = 1.96;
@@ -44,10 +48,7 @@ pub(super) fn notes(profile: &Profile) -> Vec<Note> {
 fn add(domain: DomainId, found: &RegressionFacts, notes: &mut Vec<Note>) {
     let (told, others): (Vec<_>, Vec<_>) =
         found.programs.iter().partition(|program| program.told_apart);
-    let watts = |program: &&ProgramWatts| {
-        let error = Watts::new(DEVIATIONS_95 * program.error.get());
-        format!("{} {} ±{}", program.name, scale::power(program.power), scale::power(error))
-    };
+    let watts = |program: &&ProgramWatts| watts(&program.name, program.power, program.error);
     let text = format!(
         "{domain}: {} of {} programs told apart in {} equations; watts per CPU second: {}",
         told.len(),
@@ -56,6 +57,15 @@ fn add(domain: DomainId, found: &RegressionFacts, notes: &mut Vec<Note>) {
         some(told.iter().map(watts).collect())
     );
     notes.push(Note { text, is_warning: false });
+    let sampled = found.programs.iter().filter(|program| !program.functions.is_empty());
+    for program in sampled.clone().take(PROGRAMS) {
+        notes.push(Note { text: of_functions(domain, program), is_warning: false });
+    }
+    let more = sampled.count().saturating_sub(PROGRAMS);
+    if more > 0 {
+        let text = format!("{domain}: functions of {more} more programs are told by --json");
+        notes.push(Note { text, is_warning: false });
+    }
     if others.is_empty() {
         return;
     }
@@ -65,6 +75,30 @@ fn add(domain: DomainId, found: &RegressionFacts, notes: &mut Vec<Note>) {
          they share by time what they have in common"
     );
     notes.push(Note { text, is_warning: true });
+}
+
+/// What is to be said of a program's functions.
+fn of_functions(domain: DomainId, program: &ProgramWatts) -> String {
+    let (told, others): (Vec<_>, Vec<_>) =
+        program.functions.iter().partition(|function| function.told_apart);
+    let watts = |function: &&FunctionWatts| watts(&function.name, function.power, function.error);
+    let name = &program.name;
+    if told.is_empty() {
+        return format!("{domain}: no functions of {name} told apart; they share by time");
+    }
+    let told = some(told.iter().map(watts).collect());
+    let mut text = format!("{domain}: functions of {name}, watts per CPU second: {told}");
+    if !others.is_empty() {
+        let names = some(others.iter().map(|function| function.name.clone()).collect());
+        text.push_str("; not told apart, so that they share by time, with who called them or with each other: ");
+        text.push_str(&names);
+    }
+    text
+}
+
+fn watts(name: &str, power: Watts, error: Watts) -> String {
+    let error = Watts::new(DEVIATIONS_95 * error.get());
+    format!("{name} {} ±{}", scale::power(power), scale::power(error))
 }
 
 /// The first of them, and how many more there are.

@@ -1,10 +1,12 @@
-//! Equations: how much energy a domain used in a stretch of time, and which programs ran in it for
-//! how long.
+//! Equations: how much energy a domain used in a stretch of time, which programs ran in it for
+//! how long, and by samples, at which of their functions.
 
 use std::collections::BTreeMap;
 
+use super::functions::Functions;
+use super::mixes::{Mix, Mixes};
 use super::programs::Programs;
-use crate::model::{DomainId, EnergySample, Residency, ThreadId, Topology, Window};
+use crate::model::{DomainId, EnergySample, Residency, StackSample, ThreadId, Topology, Window};
 
 /// The shortest stretch of an equation, in seconds. Counters move about once a millisecond, so what a
 /// shorter one says of its energy is noise for a good part.
@@ -28,6 +30,52 @@ pub(super) struct Equation {
     pub ran: Vec<(u32, f64)>,
     /// How long it is unknown who ran.
     pub lost: f64,
+    /// Where units were that were sampled, ascending by unit.
+    pub sampled: Vec<SampledUnit>,
+}
+
+/// Where one unit was in an equation, by its samples.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct SampledUnit {
+    pub unit: u32,
+    /// For how many seconds those of its threads ran that were sampled.
+    pub ran: f64,
+    /// The squares of these.
+    pub squares: f64,
+    /// Each of these divided by its number of samples.
+    pub by_sample: f64,
+    /// Each of these times the part of the window it is.
+    pub busy: f64,
+    /// Each of these times the squares of its shares at functions.
+    pub alike: f64,
+    /// For how many seconds at each function, ascending; `None` for rare ones. They add up to `ran`.
+    pub at: Vec<(Option<u32>, f64)>,
+}
+
+impl SampledUnit {
+    /// A thread of `unit` that ran for some seconds of a window.
+    fn of(unit: u32, seconds: f64, window: f64, mix: &Mix) -> Self {
+        Self {
+            unit,
+            ran: seconds,
+            squares: seconds * seconds,
+            by_sample: seconds / mix.samples,
+            busy: seconds * (seconds / window).min(1.0),
+            alike: seconds * mix.shares.iter().map(|(_, share)| share * share).sum::<f64>(),
+            at: mix.shares.iter().map(|(function, share)| (*function, share * seconds)).collect(),
+        }
+    }
+
+    /// Adds what is known of the same unit besides.
+    pub(super) fn extend(&mut self, next: &Self) {
+        self.ran += next.ran;
+        self.squares += next.squares;
+        self.by_sample += next.by_sample;
+        self.busy += next.busy;
+        self.alike += next.alike;
+        self.at.extend(&next.at);
+        add_up(&mut self.at);
+    }
 }
 
 impl Equation {
@@ -38,21 +86,36 @@ impl Equation {
         self.variance += next.variance;
         self.lost += next.lost;
         self.ran.extend(&next.ran);
+        self.sampled.extend(next.sampled.iter().cloned());
         self.tidy();
     }
 
     /// Sorts by unit, with one entry for each.
     fn tidy(&mut self) {
-        // Stable: sums of floating point depend on their order.
-        self.ran.sort_by_key(|(unit, _)| *unit);
-        self.ran.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
+        add_up(&mut self.ran);
+        self.sampled.sort_by_key(|sampled| sampled.unit);
+        self.sampled.dedup_by(|next, kept| {
+            let same = next.unit == kept.unit;
             if same {
-                kept.1 += next.1;
+                kept.extend(next);
             }
             same
         });
+        self.sampled.iter_mut().for_each(|sampled| add_up(&mut sampled.at));
     }
+}
+
+/// Sorts by key, with one entry for each.
+fn add_up<K: Ord>(amounts: &mut Vec<(K, f64)>) {
+    // Stable: sums of floating point depend on their order.
+    amounts.sort_by(|a, b| a.0.cmp(&b.0));
+    amounts.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1 += next.1;
+        }
+        same
+    });
 }
 
 /// The equations of one domain.
@@ -65,7 +128,14 @@ pub(super) struct Series {
 
 impl Series {
     const fn new() -> Self {
-        let open = Equation { lasted: 0.0, energy: 0.0, variance: 0.0, ran: Vec::new(), lost: 0.0 };
+        let open = Equation {
+            lasted: 0.0,
+            energy: 0.0,
+            variance: 0.0,
+            ran: Vec::new(),
+            lost: 0.0,
+            sampled: Vec::new(),
+        };
         Self { equations: Vec::new(), open, shortest: SHORTEST }
     }
 
@@ -98,18 +168,29 @@ impl Series {
 pub struct EquationGathering<'a> {
     topology: &'a Topology,
     programs: &'a Programs,
+    functions: &'a Functions,
+    mixes: Mixes,
     by_domain: BTreeMap<DomainId, Series>,
 }
 
 impl<'a> EquationGathering<'a> {
     /// None yet.
-    pub const fn new(topology: &'a Topology, programs: &'a Programs) -> Self {
-        Self { topology, programs, by_domain: BTreeMap::new() }
+    pub fn new(topology: &'a Topology, programs: &'a Programs, functions: &'a Functions) -> Self {
+        let mixes = Mixes::default();
+        Self { topology, programs, functions, mixes, by_domain: BTreeMap::new() }
     }
 
-    /// Looks at the next window. A domain whose energy is unknown there has no equation of it, and nor
-    /// has one that CPUs do not feed. Single cores have what their package's equations tell.
-    pub fn observe(&mut self, window: &Window, energy: &[EnergySample], residency: &[Residency]) {
+    /// Looks at the next window; `samples` are ascending by thread. A domain whose energy is unknown there
+    /// has no equation of it, and nor has one that CPUs do not feed. Single cores have what their package's
+    /// equations tell.
+    pub fn observe(
+        &mut self,
+        window: &Window,
+        energy: &[EnergySample],
+        residency: &[Residency],
+        samples: &[StackSample],
+    ) {
+        self.mixes.look(window, samples, self.programs, self.functions);
         let divided = |domain: DomainId| domain.domain.is_fed_by_cpus() && !domain.is_one_core();
         for sample in energy.iter().filter(|sample| divided(sample.domain)) {
             let Some(energy) = sample.energy else { continue };
@@ -121,22 +202,33 @@ impl<'a> EquationGathering<'a> {
                 ..Equation::default()
             };
             let feeders = self.topology.feeders(sample.domain);
+            let mut sampled: BTreeMap<ThreadId, f64> = BTreeMap::new();
             for row in residency.iter().filter(|row| feeders.contains(row.cpu)) {
                 let seconds = row.oncpu.seconds();
                 match self.programs.unit_of(row.thread) {
                     _ if row.thread == ThreadId::IDLE || seconds <= 0.0 => {}
-                    Some(unit) => equation.ran.push((unit, seconds)),
+                    Some(unit) => {
+                        equation.ran.push((unit, seconds));
+                        if self.mixes.sampled(row.thread).is_some() {
+                            *sampled.entry(row.thread).or_default() += seconds;
+                        }
+                    }
                     None => equation.lost += seconds,
                 }
             }
+            let of_thread = |(thread, seconds)| {
+                let unit = self.programs.unit_of(thread)?;
+                Some(SampledUnit::of(unit, seconds, equation.lasted, self.mixes.sampled(thread)?))
+            };
+            equation.sampled = sampled.into_iter().filter_map(of_thread).collect();
             equation.tidy();
             self.by_domain.entry(sample.domain).or_insert_with(Series::new).add(&equation);
         }
     }
 
-    /// The programs, and what was gathered of each domain.
-    pub(super) fn finish(self) -> (&'a Programs, BTreeMap<DomainId, Series>) {
-        (self.programs, self.by_domain)
+    /// The programs and their functions, and what was gathered of each domain.
+    pub(super) fn finish(self) -> (&'a Programs, &'a Functions, BTreeMap<DomainId, Series>) {
+        (self.programs, self.functions, self.by_domain)
     }
 }
 
@@ -151,6 +243,15 @@ mod tests {
             variance: 0.5,
             ran: vec![(unit, 0.01)],
             lost: 0.001,
+            sampled: vec![SampledUnit {
+                unit,
+                ran: 0.01,
+                squares: 1e-4,
+                by_sample: 0.005,
+                busy: 0.005,
+                alike: 0.0052,
+                at: vec![(Some(unit), 0.004), (None, 0.006)],
+            }],
         }
     }
 
@@ -165,6 +266,11 @@ mod tests {
         assert!((equation.energy - 5.0).abs() < 1e-9 && (equation.variance - 2.5).abs() < 1e-9);
         assert_eq!(equation.ran.iter().map(|(unit, _)| *unit).collect::<Vec<_>>(), [3, 7]);
         assert!((equation.ran[1].1 - 0.03).abs() < 1e-9);
+        let [three, seven] = equation.sampled.as_slice() else { panic!("{equation:?}") };
+        assert_eq!((three.unit, seven.unit), (3, 7));
+        assert!((seven.ran - 0.03).abs() < 1e-9 && (seven.squares - 3e-4).abs() < 1e-12);
+        let [(None, rare), (Some(7), known)] = seven.at.as_slice() else { panic!("{seven:?}") };
+        assert!((rare - 0.018).abs() < 1e-9 && (known - 0.012).abs() < 1e-9);
     }
 
     #[test]

@@ -1,31 +1,26 @@
 //! The estimate: watts per CPU second of each column, and how sure they are.
 //!
 //! A linear mixed model: of each equation `energy = idle × length + Σ watts × time + noise`, where each
-//! column's watts are spread around a common mean that is itself looked for. The spread, the noise's
+//! column's watts are spread around a common mean that is itself looked for, or where columns are functions of
+//! one program, around that program's. The spreads, the noise's
 //! size and how long it lasts are found from the equations (empirical Bayes), so that the pull
 //! towards the mean is as strong as the equations leave doubt. docs/attribution.md derives it.
 
-use super::linear::{Factor, Square, non_negative};
+use std::ops::Range;
+
+use super::families::Called;
+use super::linear::Square;
 use super::noise::Noise;
 use super::pool::Pool;
-
-/// How far watts are spread around their mean, as part of it, before anything was seen: work differs
-/// by factors of 2 to 4.
-pub(super) const USUAL_SPREAD: f64 = 0.4;
-
-/// How sure [`USUAL_SPREAD`] is: a standard deviation of its logarithm. Hardly at all.
-const SPREAD_DOUBT: f64 = 2.5;
-
-/// The spreads tried, from the least: each is the last one times [`SPREAD_STEP`].
-const LEAST_SPREAD: f64 = 0.002;
-const SPREAD_STEP: f64 = 1.25;
-const SPREADS: usize = 30;
-
-/// What is idle, as part of the mean power, before anything was seen, and how sure that is.
-const USUAL_IDLE: f64 = 0.4;
+use super::prior::{Scale, Spreads, USUAL};
+use super::rows::{Rows, Solution};
 
 /// How often weights are found anew.
 const ROUNDS: usize = 6;
+
+/// The least mean watts of a program with functions, as part of those of all, for the spread of its
+/// functions' watts to be in proportion to.
+const LEAST_RATE: f64 = 0.1;
 
 /// What is known of a domain.
 #[derive(Clone, Debug, Default)]
@@ -42,9 +37,15 @@ pub(super) struct Problem {
     pub lost: Vec<f64>,
     /// Whether idle power is looked for, too.
     pub with_idle: bool,
+    /// The columns that are functions, for each program that has any.
+    pub families: Vec<Range<usize>>,
+    /// Columns that are called by the same function of a program.
+    pub called: Vec<Called>,
+    /// Of each equation and family: how unsure the times of functions are, in seconds squared.
+    pub unsure: Vec<Vec<f64>>,
 }
 
-/// What was found. Unknowns are idle power, the common mean, and each column's watts.
+/// What was found. Unknowns are idle power, the common mean, each column's watts, and each family's mean.
 #[derive(Clone, Debug)]
 pub(super) struct Estimate {
     /// In watts.
@@ -52,11 +53,18 @@ pub(super) struct Estimate {
     /// In watts squared.
     pub covariance: Square,
     /// What is known of each column's distance from the mean: 0 where the equations say nothing of it,
-    /// 1 where all.
+    /// 1 where all. The mean is that of its program where it is a function, and otherwise of all.
     pub told: Vec<f64>,
+    /// The same of each family, and the mean of all.
+    pub told_families: Vec<f64>,
     /// How far columns' watts are spread around the mean, in watts.
     pub spread: f64,
+    /// How far functions' are around their program's, in watts, for each family.
+    pub family_spreads: Vec<f64>,
 }
+
+/// Chooses what is put together.
+type PoolOf = fn(&Problem, &Estimate) -> Option<Pool>;
 
 /// The place of idle power among the unknowns.
 pub(super) const IDLE: usize = 0;
@@ -66,45 +74,94 @@ pub(super) const COMMON: usize = 1;
 pub(super) const FIRST: usize = 2;
 
 impl Problem {
-    /// The estimate; `None` where there is nothing to estimate from. Columns that are not told apart have
-    /// one estimate for all.
+    /// The estimate; `None` where there is nothing to estimate from. What is not told apart has one estimate with
+    /// others: what a function of a program calls, with that function; then functions, with others of their
+    /// program; then programs, with other programs.
     pub(super) fn solve(&self) -> Option<Estimate> {
-        let estimate = self.solve_each()?;
-        let pool = Pool::of(self, &estimate.told);
-        if pool.members.len() < 2 {
-            return Some(estimate);
-        }
-        let pooled = pool.problem(self).solve_each()?;
-        Some(pool.spread_out(&pooled, &estimate))
+        self.solve_pooled(&[Pool::of_called, Pool::of_functions, Pool::of_programs])
+    }
+
+    fn solve_pooled(&self, pools: &[PoolOf]) -> Option<Estimate> {
+        let each = self.solve_each()?;
+        let found = pools.iter().enumerate().find_map(|(index, pool)| {
+            let pool = pool(self, &each)?;
+            Some((pool, &pools[index + 1..]))
+        });
+        let Some((pool, rest)) = found else { return Some(each) };
+        let pooled = pool.problem(self).solve_pooled(rest)?;
+        Some(pool.spread_out(self, &pooled, &each))
+    }
+
+    /// How many columns there are.
+    pub(super) fn count(&self) -> usize {
+        self.times.first().map_or(0, Vec::len)
+    }
+
+    /// How many unknowns there are.
+    pub(super) fn unknowns(&self) -> usize {
+        FIRST + self.count() + self.families.len()
+    }
+
+    /// The place of a family's mean among the unknowns.
+    pub(super) fn mean_of(&self, family: usize) -> usize {
+        FIRST + self.count() + family
+    }
+
+    /// The family a column is a function of.
+    pub(super) fn family_of(&self, column: usize) -> Option<usize> {
+        self.families.iter().position(|members| members.contains(&column))
+    }
+
+    /// The columns of each program.
+    pub(super) fn programs(&self) -> Vec<Range<usize>> {
+        let alone = (0..self.count()).filter(|column| self.family_of(*column).is_none());
+        let alone = alone.map(|column| column..column + 1);
+        alone.chain(self.families.iter().cloned()).collect()
+    }
+
+    /// Which part of their time each of these columns has.
+    pub(super) fn shares(&self, members: &Range<usize>) -> Vec<f64> {
+        let ran: Vec<f64> =
+            members.clone().map(|column| self.times.iter().map(|it| it[column]).sum()).collect();
+        let all: f64 = ran.iter().sum();
+        ran.into_iter().map(|ran| if all > 0.0 { ran / all } else { 0.0 }).collect()
     }
 
     /// The estimate with watts of its own for each column.
     fn solve_each(&self) -> Option<Estimate> {
-        let count = self.times.first().map_or(0, Vec::len);
         let ran: f64 = self.times.iter().flatten().chain(&self.lost).sum();
         let energy: f64 = self.energy.iter().sum();
-        if count == 0 || self.times.len() < 2 * FIRST || ran <= 0.0 || energy <= 0.0 {
+        if self.count() == 0 || self.times.len() < 2 * FIRST || ran <= 0.0 || energy <= 0.0 {
             return None;
         }
-        let scale = Scale { power: energy / self.lasted.iter().sum::<f64>(), rate: energy / ran };
-        let mut noise = Noise::first(self, scale.rate);
+        let rate = energy / ran;
+        let power = energy / self.lasted.iter().sum::<f64>();
+        let mut scale = Scale { power, rate, families: vec![rate; self.families.len()] };
+        let mut noise = Noise::first(self, rate);
+        let mut spreads = USUAL;
         let mut found = None;
         for _ in 0..ROUNDS {
             let rows = self.rows(&noise);
-            let spread = self.likeliest_spread(&rows, &scale, count);
-            let prior = self.prior(&scale, spread, count);
+            spreads = Spreads::likeliest(self, &rows, &scale, spreads);
+            let prior = self.prior(&scale, spreads);
             let solution = Solution::of(&rows, &prior);
             noise = noise.refined(self, &solution.unknowns);
-            found = Some((rows, prior, solution, spread));
+            let of_families = self.families.iter().map(|members| {
+                let watts = members.clone().map(|column| solution.unknowns[FIRST + column]);
+                let mean: f64 = watts.zip(self.shares(members)).map(|(w, share)| w * share).sum();
+                mean.max(LEAST_RATE * rate)
+            });
+            scale.families = of_families.collect();
+            found = Some((rows, prior, solution));
         }
-        let (rows, prior, solution, spread) = found?;
+        let (rows, prior, solution) = found?;
         let mut covariance = rows.covariance(&solution, &prior);
-        for (column, variance) in noise.of_means(self, &solution.unknowns).into_iter().enumerate() {
-            covariance.add(FIRST + column, FIRST + column, variance);
-        }
-        let told = self.told(&rows, &scale, count);
-        let spread = spread * scale.rate;
-        Some(Estimate { unknowns: solution.unknowns, covariance, told, spread })
+        noise.add_of_means(self, &solution.unknowns, &mut covariance);
+        let (told, told_families) = self.told(&rows, &scale);
+        let family_spreads = scale.families.iter().map(|scale| spreads.functions * scale).collect();
+        let spread = spreads.programs * rate;
+        let unknowns = solution.unknowns;
+        Some(Estimate { unknowns, covariance, told, told_families, spread, family_spreads })
     }
 
     /// One row of the table: what each unknown is multiplied by.
@@ -113,6 +170,8 @@ impl Problem {
         row[IDLE] = if self.with_idle { self.lasted[equation] } else { 0.0 };
         row[COMMON] = self.lost[equation];
         row.extend(&self.times[equation]);
+        // Only functions run; that their program has a mean is believed, and not seen.
+        row.resize(self.unknowns(), 0.0);
         row
     }
 
@@ -126,174 +185,6 @@ impl Problem {
         };
         let rows: Vec<Vec<f64>> = (0..self.times.len()).map(weighted).collect();
         Rows::of(noise.drift.whitened(rows))
-    }
-
-    /// The spread of the columns' watts around their mean that makes the equations likeliest.
-    fn likeliest_spread(&self, rows: &Rows, scale: &Scale, count: usize) -> f64 {
-        let mut best = (f64::INFINITY, USUAL_SPREAD);
-        let mut spread = LEAST_SPREAD;
-        for _ in 0..SPREADS {
-            let unusual = ((spread / USUAL_SPREAD).ln() / SPREAD_DOUBT).powi(2);
-            let doubt = unusual + rows.doubt(&self.prior(scale, spread, count), spread, count);
-            if doubt < best.0 {
-                best = (doubt, spread);
-            }
-            spread *= SPREAD_STEP;
-        }
-        best.1
-    }
-
-    /// What is believed before the equations: the precision of each unknown, and what it pulls to.
-    fn prior(&self, scale: &Scale, spread: f64, count: usize) -> (Square, Vec<f64>) {
-        let mut precision = Square::zero(FIRST + count);
-        let mut right = vec![0.0; FIRST + count];
-        let of_column = 1.0 / (spread * scale.rate).powi(2);
-        for column in FIRST..FIRST + count {
-            precision.add(column, column, of_column);
-            precision.add(COMMON, COMMON, of_column);
-            precision.add(column, COMMON, -of_column);
-            precision.add(COMMON, column, -of_column);
-        }
-        // The mean itself may be anything.
-        precision.add(COMMON, COMMON, 1e-6 / scale.rate.powi(2));
-        let usual = USUAL_IDLE * scale.power;
-        let of_idle = 1.0 / (usual * usual);
-        precision.add(IDLE, IDLE, of_idle);
-        right[IDLE] = if self.with_idle { of_idle * usual } else { 0.0 };
-        (precision, right)
-    }
-
-    /// How much of the usual doubt about each column's distance from the mean the equations take away.
-    fn told(&self, rows: &Rows, scale: &Scale, count: usize) -> Vec<f64> {
-        let prior = self.prior(scale, USUAL_SPREAD, count);
-        let solution = Solution::of(rows, &prior);
-        let usual = (USUAL_SPREAD * scale.rate).powi(2);
-        let left = |column| solution.distance_variance(column) / usual;
-        (FIRST..FIRST + count).map(|column| (1.0 - left(column)).clamp(0.0, 1.0)).collect()
-    }
-}
-
-/// What is usual for the domain.
-struct Scale {
-    /// Mean power in watts.
-    power: f64,
-    /// Mean watts per CPU second.
-    rate: f64,
-}
-
-/// The equations as they are solved: each row has an entry for each unknown, and its energy last.
-struct Rows {
-    each: Vec<Vec<f64>>,
-    /// Sums over the rows: of each two unknowns' entries, and of each unknown's and the energy.
-    gram: Square,
-    right: Vec<f64>,
-}
-
-impl Rows {
-    fn of(rows: Vec<Vec<f64>>) -> Self {
-        let size = rows.first().map_or(0, |row| row.len() - 1);
-        let mut gram = Square::zero(size);
-        let mut right = vec![0.0; size];
-        for row in &rows {
-            let (row, energy) = Self::split(row);
-            gram.add_product(1.0, row, row);
-            right.iter_mut().zip(row).for_each(|(right, value)| *right += value * energy);
-        }
-        Self { each: rows, gram, right }
-    }
-
-    /// Minus twice the logarithm of how likely the equations are with a spread, but for what all spreads
-    /// have in common. Negative unknowns are allowed here.
-    fn doubt(&self, (prior, pull): &(Square, Vec<f64>), spread: f64, count: usize) -> f64 {
-        let right: Vec<f64> =
-            self.right.iter().zip(pull).map(|(right, pull)| right + pull).collect();
-        let mut precision = self.gram.clone();
-        precision.add_all(prior);
-        let factor = precision.factor();
-        #[expect(clippy::cast_precision_loss, reason = "some dozens of columns")]
-        let columns = count as f64;
-        factor.logarithm() + 2.0 * columns * spread.ln() - dot(&right, &factor.solve(&right))
-    }
-
-    fn split(row: &[f64]) -> (&[f64], f64) {
-        let (energy, unknowns) = row.split_last().expect("a row has its energy at the end");
-        (unknowns, *energy)
-    }
-
-    /// The covariance of the unknowns, by what is left of the equations and not by what was assumed of
-    /// their noise: neighbours' may hang together.
-    /// Reference: Newey and West, Econometrica 55 (1987), for the sum over neighbours.
-    fn covariance(&self, solution: &Solution, prior: &(Square, Vec<f64>)) -> Square {
-        let count = self.each.len();
-        let scores: Vec<Vec<f64>> = self
-            .each
-            .iter()
-            .map(|row| {
-                let (row, energy) = Self::split(row);
-                let left = energy - dot(row, &solution.unknowns);
-                row.iter().map(|value| value * left).collect()
-            })
-            .collect();
-        let size = solution.unknowns.len();
-        #[expect(clippy::cast_precision_loss, reason = "thousands of equations")]
-        let equations = count as f64;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a small positive number"
-        )]
-        let reach = ((4.0 * (equations / 100.0).powf(2.0 / 9.0)) as usize).min(count / 4);
-        let mut spread = Square::zero(size);
-        for (index, score) in scores.iter().enumerate() {
-            spread.add_product(1.0, score, score);
-            for apart in 1..=reach.min(index) {
-                #[expect(clippy::cast_precision_loss, reason = "a handful")]
-                let weight = 1.0 - apart as f64 / (reach + 1) as f64;
-                let before = &scores[index - apart];
-                spread.add_product(weight, score, before);
-                spread.add_product(weight, before, score);
-            }
-        }
-        let free = (equations - solution.effective).max(1.0);
-        let mut middle = Square::zero(size);
-        for row in 0..size {
-            for column in 0..size {
-                middle.add(row, column, spread.get(row, column) * equations / free);
-            }
-        }
-        middle.add_all(&prior.0);
-        let inverse = &solution.inverse;
-        inverse.times(&middle).times(inverse)
-    }
-}
-
-/// The unknowns for some weights and a prior.
-struct Solution {
-    unknowns: Vec<f64>,
-    /// The inverse of the precision: what is left of doubt if the noise is as assumed.
-    inverse: Square,
-    /// How many unknowns the equations, and not the prior, determine.
-    effective: f64,
-}
-
-impl Solution {
-    fn of(rows: &Rows, (prior, pull): &(Square, Vec<f64>)) -> Self {
-        let right: Vec<f64> =
-            rows.right.iter().zip(pull).map(|(right, pull)| right + pull).collect();
-        let mut precision = rows.gram.clone();
-        precision.add_all(prior);
-        let unknowns = non_negative(&precision, &right);
-        let factor: Factor = precision.factor();
-        let inverse = factor.inverse();
-        let of_equations = inverse.times(&rows.gram);
-        let effective = (0..pull.len()).map(|index| of_equations.get(index, index)).sum();
-        Self { unknowns, inverse, effective }
-    }
-
-    /// The variance of a column's distance from the common mean.
-    fn distance_variance(&self, column: usize) -> f64 {
-        self.inverse.get(column, column) + self.inverse.get(COMMON, COMMON)
-            - 2.0 * self.inverse.get(column, COMMON)
     }
 }
 

@@ -1,63 +1,50 @@
 //! The model `regress`: a thread's share of the active energy is its on-CPU time times the watts of its
-//! program, which are found from the recording itself.
+//! program, or where it was sampled, of its functions; they are found from the recording itself.
 //!
 //! A first pass makes an equation of every stretch of a tenth of a second: what the domain drew is its
-//! idle power and, for each program, the watts of a CPU second times the seconds it ran. Programs
+//! idle power and, for each program, the watts of a CPU second times the seconds it ran; by its samples, for
+//! each of its functions. Programs, and functions of a program,
 //! that run at different times are told apart by it. Where they are not, all are pulled to a common
 //! mean, and their shares are those of the model `time`. docs/attribution.md has the method and what
 //! it is worth.
 
+mod code_doubts;
 mod columns;
 mod drift;
 mod equations;
 mod estimate;
+mod families;
+mod fit;
+mod functions;
+mod in_window;
 mod linear;
+mod mixes;
 mod noise;
+mod phases;
 mod pool;
+mod prior;
 mod programs;
+mod rows;
 
 use std::collections::BTreeMap;
 
-use super::doubt::Doubt;
-use super::model::Model;
-use super::time_share::TimeShare;
-use super::{Baseline, Baselines};
-use crate::model::{DomainId, Residency, ThreadId};
-use crate::units::{Microjoules, Nanoseconds, Watts};
-use columns::Columns;
-use estimate::{COMMON, Estimate, FIRST, IDLE, Problem};
-use linear::Factor;
-use pool::TOLD_APART;
+use super::Baselines;
+use crate::model::{DomainId, StackId, ThreadId};
+use crate::units::Watts;
+use fit::Fit;
 
+pub use code_doubts::CodeDoubts;
 pub use equations::EquationGathering;
+pub use functions::{FunctionCensus, Functions};
+pub use in_window::InWindow;
 pub use programs::Programs;
 
-/// The largest standard error of an idle power that is found, as part of the mean power, for it to be
-/// used as the baseline.
-const SURE_OF_IDLE: f64 = 0.05;
-
-/// A weight is a time in nanoseconds times watts in these parts of the common mean.
-const PARTS_OF_MEAN: u16 = 4096;
-
-/// The watts of programs, by domain.
+/// The watts of programs and their functions, by domain.
 #[derive(Clone, Debug, Default)]
 pub struct Regression {
     by_domain: BTreeMap<DomainId, Fit>,
-    unit_of: Programs,
-}
-
-/// What was found of one domain.
-#[derive(Clone, Debug)]
-struct Fit {
-    columns: Columns,
-    /// Of each column, in [`PARTS_OF_MEAN`] of the common mean.
-    parts: Vec<u64>,
-    /// Of each column, and of the common mean at the end: how far it moves with each cause, as part of
-    /// itself.
-    moves: Vec<Vec<f64>>,
-    /// How far idle power moves with each cause, in watts; `None` where it was known.
-    idle_moves: Option<Vec<f64>>,
-    facts: RegressionFacts,
+    programs: Programs,
+    functions: Functions,
 }
 
 /// What a regression says of one domain.
@@ -83,110 +70,37 @@ pub struct ProgramWatts {
     /// Whether the equations tell it apart from the others. Otherwise it shares in what they have in
     /// common, by its time.
     pub told_apart: bool,
+    /// What was found of its functions, those first that ran longest; none where it was not sampled
+    /// enough.
+    pub functions: Vec<FunctionWatts>,
+}
+
+/// What a regression says of one function of a program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FunctionWatts {
+    /// What it is called, with the function it was called from where it is not the program's own.
+    pub name: String,
+    /// What it draws while it runs on one CPU.
+    pub power: Watts,
+    /// The standard error of that.
+    pub error: Watts,
+    /// Whether the equations tell it apart from the program's others. Otherwise it shares in what they have in
+    /// common, by its time.
+    pub told_apart: bool,
 }
 
 impl EquationGathering<'_> {
     /// What the equations say, once baselines are known.
     pub fn solve(self, baselines: &Baselines) -> Regression {
-        let (programs, by_domain) = self.finish();
+        let (programs, functions, by_domain) = self.finish();
         let mut fits = BTreeMap::new();
         for (domain, series) in by_domain {
             let idle = baselines.of(domain);
-            if let Some(fit) = Fit::of(series.equations(), programs, idle) {
+            if let Some(fit) = Fit::of(series.equations(), programs, functions, idle) {
                 fits.insert(domain, fit);
             }
         }
-        Regression { by_domain: fits, unit_of: programs.clone() }
-    }
-}
-
-impl Fit {
-    fn of(equations: &[equations::Equation], programs: &Programs, idle: Baseline) -> Option<Self> {
-        let columns = Columns::of(equations, programs);
-        let known = idle.power().map_or(0.0, Watts::get);
-        let above = if idle.is_told() { known } else { 0.0 };
-        let mut problem = Problem {
-            lasted: equations.iter().map(|it| it.lasted).collect(),
-            energy: equations.iter().map(|it| it.energy - above * it.lasted).collect(),
-            variance: equations.iter().map(|it| it.variance).collect(),
-            times: equations.iter().map(|it| columns.times(it)).collect(),
-            lost: equations.iter().map(|it| it.lost).collect(),
-            with_idle: !idle.is_told(),
-        };
-        let mut estimate = problem.solve()?;
-        let power = problem.energy.iter().sum::<f64>() / problem.lasted.iter().sum::<f64>();
-        let sure = |estimate: &Estimate| {
-            estimate.covariance.get(IDLE, IDLE).sqrt() <= SURE_OF_IDLE * power
-        };
-        let found_idle = problem.with_idle && sure(&estimate);
-        if problem.with_idle && !found_idle && known > 0.0 {
-            // Where a quiet stretch was seen, that is believed.
-            problem.with_idle = false;
-            for (energy, lasted) in problem.energy.iter_mut().zip(&problem.lasted) {
-                *energy -= known * lasted;
-            }
-            estimate = problem.solve()?;
-        }
-        Self::from_estimate(&estimate, columns, programs, equations.len(), found_idle)
-    }
-
-    fn from_estimate(
-        estimate: &Estimate,
-        columns: Columns,
-        programs: &Programs,
-        equations: usize,
-        found_idle: bool,
-    ) -> Option<Self> {
-        let common = estimate.unknowns[COMMON];
-        if !common.is_finite() || common <= 0.0 {
-            return None;
-        }
-        let deviation = |unknown: usize| estimate.covariance.get(unknown, unknown).max(0.0).sqrt();
-        let factor: Factor = estimate.covariance.factor();
-        let count = columns.columns.len();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped to what 20 bits hold"
-        )]
-        let parts: Vec<u64> = estimate.unknowns[FIRST..]
-            .iter()
-            .map(|watts| {
-                (watts / common * f64::from(PARTS_OF_MEAN)).round().clamp(1.0, 1_048_576.0) as u64
-            })
-            .collect();
-        let scaled = |unknown: usize, watts: f64| -> Vec<f64> {
-            factor.row(unknown).iter().map(|value| value / watts).collect()
-        };
-        let mut moves: Vec<Vec<f64>> = (0..count)
-            .map(|column| {
-                #[expect(clippy::cast_precision_loss, reason = "at most 20 bits")]
-                let watts = parts[column] as f64 / f64::from(PARTS_OF_MEAN) * common;
-                scaled(FIRST + column, watts)
-            })
-            .collect();
-        moves.push(scaled(COMMON, common));
-        let found = |column: usize| ProgramWatts {
-            name: columns.name(column, programs),
-            power: Watts::new(estimate.unknowns[FIRST + column]),
-            error: Watts::new(deviation(FIRST + column)),
-            told_apart: estimate.told[column] >= TOLD_APART,
-        };
-        let idle =
-            found_idle.then(|| (Watts::new(estimate.unknowns[IDLE]), Watts::new(deviation(IDLE))));
-        let programs = (0..count).map(found).collect();
-        Some(Self {
-            parts,
-            moves,
-            idle_moves: found_idle.then(|| factor.row(IDLE).to_vec()),
-            facts: RegressionFacts { equations, programs, idle },
-            columns,
-        })
-    }
-
-    /// The column of a thread; `None` where it has none and draws the common mean.
-    fn column(&self, thread: ThreadId, programs: &Programs) -> Option<usize> {
-        self.columns.of_unit.get(&programs.unit_of(thread)?).copied()
+        Regression { by_domain: fits, programs: programs.clone(), functions: functions.clone() }
     }
 }
 
@@ -203,59 +117,20 @@ impl Regression {
         let fit = self.by_domain.get(&domain);
         fit.or_else(|| of_package().filter(|_| domain.is_one_core()).map(|(_, fit)| fit))
     }
-}
 
-impl Model for Regression {
-    fn weights(&self, domain: DomainId, ran: &[Residency]) -> Vec<(ThreadId, u64)> {
-        let mut weights = TimeShare.weights(domain, ran);
-        let Some(fit) = self.fit(domain) else { return weights };
-        for (thread, weight) in &mut weights {
-            let column = fit.column(*thread, &self.unit_of);
-            let parts = column.map_or(u64::from(PARTS_OF_MEAN), |column| fit.parts[column]);
-            *weight = weight.saturating_mul(parts);
-        }
-        weights
+    /// What a sample of a thread at a stack weighs for each nanosecond, beside its others: the watts there, of
+    /// all of these domains, in milliwatts.
+    pub fn weight(&self, thread: ThreadId, stack: StackId, domains: &[DomainId]) -> u64 {
+        let fits = self.by_domain.iter().filter(|(domain, _)| domains.contains(domain));
+        let weights = fits.map(|(_, fit)| fit.milliwatts(self.place(fit, thread, Some(stack))));
+        weights.sum::<u64>().max(1)
     }
 
-    /// A charge is `A w / Σ w`, and moves with the watts of its own program, against those of all.
-    fn doubt(
-        &self,
-        domain: DomainId,
-        above_idle_for: Nanoseconds,
-        active: Microjoules,
-        weights: &[(ThreadId, u64)],
-    ) -> Doubt {
-        let Some(fit) = self.fit(domain) else { return Doubt::default() };
-        #[expect(clippy::cast_precision_loss, reason = "an error is known to a few digits")]
-        let float = |weight: u64| weight as f64;
-        let total: f64 = weights.iter().map(|(_, weight)| float(*weight)).sum();
-        let last = fit.moves.len() - 1;
-        let places: Vec<usize> = weights
-            .iter()
-            .map(|(thread, _)| fit.column(*thread, &self.unit_of).unwrap_or(last))
-            .collect();
-        let mut shares = vec![0.0; fit.moves.len()];
-        for (place, (_, weight)) in places.iter().zip(weights) {
-            shares[*place] += float(*weight) / total;
-        }
-        let mut of_all = vec![0.0; fit.moves[last].len()];
-        for (share, moves) in shares.iter().zip(&fit.moves).filter(|(share, _)| **share > 0.0) {
-            of_all.iter_mut().zip(moves).for_each(|(all, moved)| *all += share * moved);
-        }
-        let active_uj = active.joules().get() * 1e6;
-        let idle_uj = above_idle_for.seconds() * 1e6;
-        let mut doubt = Doubt::default();
-        for (place, (_, weight)) in places.iter().zip(weights) {
-            let share = float(*weight) / total;
-            let own = fit.moves[*place].iter().zip(&of_all);
-            let mut vector: Vec<f64> =
-                own.map(|(own, all)| active_uj * share * (own - all)).collect();
-            if let Some(idle) = &fit.idle_moves {
-                let moved = vector.iter_mut().zip(idle);
-                moved.for_each(|(value, idle)| *value -= idle_uj * share * idle);
-            }
-            doubt.push(&vector);
-        }
-        doubt
+    /// The place of a thread's stack among the coefficients of a fit.
+    fn place(&self, fit: &Fit, thread: ThreadId, stack: Option<StackId>) -> usize {
+        let Some(unit) = self.programs.unit_of(thread) else { return fit.common() };
+        let program = self.programs.program_of(unit);
+        let function = stack.and_then(|stack| self.functions.at(program, stack));
+        fit.place(unit, function)
     }
 }

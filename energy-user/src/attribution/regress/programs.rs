@@ -58,9 +58,14 @@ impl Programs {
         self.units[unit as usize].program
     }
 
+    /// The path of a program, or what else it is known by.
+    pub(super) fn path(&self, program: u32) -> &str {
+        &self.names[program as usize]
+    }
+
     /// A program's name: the last part of its path.
     pub(super) fn name(&self, program: u32) -> &str {
-        let name = self.names[program as usize].as_str();
+        let name = self.path(program);
         name.rsplit('/').next().filter(|last| !last.is_empty()).unwrap_or(name)
     }
 
