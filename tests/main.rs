@@ -6,6 +6,7 @@ mod attribution;
 mod attribution_cards;
 mod attribution_cores;
 mod attribution_cycles;
+mod attribution_smt;
 mod calibrate;
 mod call_tree;
 mod cli;

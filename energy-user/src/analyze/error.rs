@@ -87,6 +87,17 @@ pub enum AnalyzeError {
          --counters cycles` on a machine with hardware counters, or choose another --model"
     )]
     NothingCounted,
+    /// A factor for siblings was given, and there are none.
+    #[error(
+        "cannot weigh SMT siblings: on the recorded machine no two CPUs share a core; leave --smt out"
+    )]
+    NoSiblings,
+    /// A factor for siblings was given beside cycles, which know of them.
+    #[error(
+        "cannot weigh SMT siblings with --model cycles: a thread beside a busy sibling gets fewer cycles already; \
+         leave --smt out, or choose another --model"
+    )]
+    CyclesKnowSiblings,
     /// No thread fits what was asked for.
     #[error(
         "cannot show functions of {asked}: no such thread was recorded; \

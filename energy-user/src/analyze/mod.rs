@@ -14,6 +14,7 @@ mod error;
 mod parts;
 mod recording;
 mod repeats;
+mod smt;
 mod store;
 mod symbolize;
 mod trace;
@@ -32,7 +33,7 @@ pub use symbolize::{ModuleNames, Symbolized, WhyUnnamed, symbolize};
 use crate::attribution::{
     AttributedDomain, AttributedWindow, Baseline, BaselineSearch, Baselines, Cycles,
     EquationGathering, FunctionCensus, Functions, IdlePolicy, IdleRule, InWindow, Model, ModelKind,
-    ProcessNumbers, Programs, Regression, Rules, TimeShare, attribute_window_with_cards,
+    ProcessNumbers, Programs, Regression, Rules, SmtFactor, TimeShare, attribute_window_with_cards,
 };
 use crate::model::{
     AttributedSample, DomainId, Provenance, ThreadId, ThreadInfo, disjoint_cover_with,
@@ -41,6 +42,7 @@ use crate::profile::{CalibrationFacts, Facts, Method, Profile, ProfileBuilder};
 use crate::units::{MonotonicTime, Nanoseconds, Watts};
 use cards::Cards;
 use counts::counts_for;
+use smt::{check_smt, weighed};
 use windows::{Reading, RecordedWindow, Tables, of_recording};
 
 /// The choices an analysis is made with.
@@ -50,6 +52,8 @@ pub struct AnalyzeOptions {
     pub model: ModelKind,
     /// What becomes of idle energy.
     pub idle: IdlePolicy,
+    /// What time beside a busy sibling of the same core is worth; `None` where siblings do not matter.
+    pub smt: Option<SmtFactor>,
     /// What domains draw when nothing runs, where the user knows; the rest is looked for.
     pub given: BTreeMap<DomainId, Watts>,
     /// The first instant looked at, since the recording's start. A window is looked at, whole, if
@@ -117,6 +121,7 @@ impl Plan {
             let present = tables.sources.keys().copied().collect();
             return Err(AnalyzeError::UnknownDomain { domain: *domain, present });
         }
+        check_smt(recording, options)?;
         let start = tables.windows.first().map(|window| window.start).unwrap_or_default();
         let known = Baselines::known(&options.given, told_idle(&tables, &recording.facts()));
         let cards = cards_of(recording, &tables)?;
@@ -124,7 +129,8 @@ impl Plan {
             ModelKind::Regress => Some(code_of(recording)?),
             ModelKind::Time | ModelKind::Cycles => None,
         };
-        let (baselines, regression) = first_pass(&tables, recording, &cards, known, code.as_ref())?;
+        let (baselines, regression) =
+            first_pass(&tables, recording, &cards, known, code.as_ref(), options.smt)?;
         let processes = match options.idle {
             IdlePolicy::Equal => ProcessNumbers::new(&recording.threads().map_err(of_recording)?),
             _ => ProcessNumbers::default(),
@@ -136,7 +142,7 @@ impl Plan {
 
     /// A profile without any window yet.
     fn profile<R: Recording>(&self, recording: &R, options: &AnalyzeOptions) -> ProfileBuilder {
-        let method = Method { model: options.model, idle: options.idle };
+        let method = Method { model: options.model, idle: options.idle, smt: options.smt };
         let recorded_windows = self.tables.windows.len() as u64;
         ProfileBuilder::new(recording.facts(), method, self.start, recorded_windows)
     }
@@ -205,7 +211,8 @@ impl Plan {
             };
             let rules = Rules { topology, baselines: &self.baselines, model, idle };
             let cards = self.cards.of_window(window);
-            let divided = attribute_window_with_cards(window, energy, residency, &cards, &rules);
+            let ran = weighed(options.smt, window, residency, topology);
+            let divided = attribute_window_with_cards(window, energy, &ran, &cards, &rules);
             Some(Ok((divided, recorded)))
         }))
     }
@@ -309,6 +316,7 @@ fn first_pass<R: Recording>(
     cards: &Cards,
     known: Baselines,
     code: Option<&(Programs, Functions)>,
+    smt: Option<SmtFactor>,
 ) -> Result<(Baselines, Option<Regression>), AnalyzeError> {
     if known.cover(tables.sources.keys()) && code.is_none() {
         return Ok((known, None));
@@ -322,7 +330,8 @@ fn first_pass<R: Recording>(
         let RecordedWindow { window, energy, residency, residency_known, samples } = recorded?;
         search.observe(&window, energy, &residency, &cards.of_window(&window));
         if let Some(gathering) = gathering.as_mut().filter(|_| residency_known) {
-            gathering.observe(&window, energy, &residency, &samples);
+            let ran = weighed(smt, &window, &residency, topology);
+            gathering.observe(&window, energy, &ran, &samples);
         }
     }
     let baselines = search.finish(known);

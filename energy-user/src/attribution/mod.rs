@@ -20,6 +20,7 @@ mod moment;
 mod processes;
 mod regress;
 mod rounding;
+mod smt;
 mod stacks;
 mod time_share;
 
@@ -35,6 +36,7 @@ pub use regress::{
     ProgramWatts, Programs, Regression, RegressionFacts,
 };
 pub use rounding::split;
+pub use smt::{ParseSmtFactorError, SmtFactor};
 pub use stacks::{StackCharge, StackDivider, ThreadCharge};
 pub use time_share::TimeShare;
 

@@ -1,5 +1,6 @@
 //! A load that is known: so many CPUs kept busy, each by a thread that stays on it.
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::io;
 use std::sync::Arc;
@@ -67,15 +68,24 @@ pub(super) fn steps(topology: &Topology) -> Vec<Vec<u16>> {
         allowed.is_none_or(|allowed| allowed.is_set(usize::from(*cpu)).unwrap_or(false))
     };
     let order: Vec<u16> = one_of_each_core_first(topology).into_iter().filter(may_use).collect();
-    counts(order.len()).into_iter().map(|count| order[..count].to_vec()).collect()
+    let cores = cores_of(&order, topology);
+    counts(order.len(), cores).into_iter().map(|count| order[..count].to_vec()).collect()
 }
 
-/// 1 to 8, then 16, 32, …, and all of them.
-fn counts(cpus: usize) -> Vec<usize> {
+/// How many cores these CPUs are of.
+fn cores_of(cpus: &[u16], topology: &Topology) -> usize {
+    let places: BTreeSet<_> = cpus.iter().filter_map(|cpu| topology.cpus.get(cpu)).collect();
+    places.len()
+}
+
+/// 1 to 8, then 16, 32, …, one of each core, and all of them.
+fn counts(cpus: usize, cores: usize) -> Vec<usize> {
     let each = 1..=EACH_UP_TO;
     let doubled = std::iter::successors(Some(2 * EACH_UP_TO), |count| count.checked_mul(2));
     let mut counts: Vec<usize> = each.chain(doubled).take_while(|count| *count < cpus).collect();
-    counts.extend((cpus > 0).then_some(cpus));
+    counts.extend([cores, cpus].into_iter().filter(|count| *count > 0));
+    counts.sort_unstable();
+    counts.dedup();
     counts
 }
 
@@ -99,10 +109,10 @@ mod tests {
 
     #[test]
     fn few_cpus_are_counted_one_by_one_and_many_by_doubling() {
-        assert_eq!(counts(0), [0; 0]);
-        assert_eq!(counts(2), [1, 2]);
-        assert_eq!(counts(9), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
-        assert_eq!(counts(96), [1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64, 96]);
+        assert_eq!(counts(0, 0), [0; 0]);
+        assert_eq!(counts(2, 2), [1, 2]);
+        assert_eq!(counts(9, 9), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(counts(96, 48), [1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 48, 64, 96]);
     }
 
     #[test]

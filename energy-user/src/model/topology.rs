@@ -1,13 +1,13 @@
 //! Where each CPU sits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::DomainId;
 
 /// A CPU's place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CpuPlace {
     /// The socket (physical package id).
     pub socket: u16,
@@ -44,6 +44,17 @@ impl Topology {
             feeders.feeds[usize::from(*cpu)] = Some(self.feeds(*cpu, domain));
         }
         feeders
+    }
+
+    /// How many cores the CPUs are of.
+    pub fn cores(&self) -> u32 {
+        let places: BTreeSet<&CpuPlace> = self.cpus.values().collect();
+        u32::try_from(places.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether any two CPUs are of one core.
+    pub fn has_siblings(&self) -> bool {
+        usize::try_from(self.cores()).is_ok_and(|cores| cores < self.cpus.len())
     }
 
     /// The sockets, in order.

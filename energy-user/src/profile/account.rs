@@ -8,6 +8,7 @@ use super::sums::ThreadSums;
 use super::uncertainty::{ErrorSum, StandardError};
 use crate::attribution::{
     AttributedWindow, Baseline, Baselines, IdlePolicy, ModelKind, Nobodys, RegressionFacts,
+    SmtFactor,
 };
 use crate::model::{
     Domain, DomainId, Ledger, Provenance, Residency, ThreadId, ThreadInfo, Window,
@@ -40,6 +41,8 @@ pub struct Method {
     pub model: ModelKind,
     /// What became of idle energy.
     pub idle: IdlePolicy,
+    /// What time beside a busy sibling of the same core was worth; `None` where siblings did not matter.
+    pub smt: Option<SmtFactor>,
 }
 
 /// Which part of a recording a profile is of: always whole windows.

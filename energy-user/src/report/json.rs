@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{ReportOptions, scale};
-use crate::attribution::{Baseline, FunctionWatts, ProgramWatts, RegressionFacts};
+use crate::attribution::{Baseline, FunctionWatts, ProgramWatts, RegressionFacts, SmtFactor};
 use crate::model::{DomainId, Ledger, Losses, Provenance};
 use crate::profile::{
     DomainAccount, Facts, Profile, Row, RowKind, StandardError, Targets, UserNames, View,
@@ -65,6 +65,7 @@ impl<'a> Head<'a> {
             method: Method {
                 model: profile.method.model.name(),
                 rule: profile.method.model.rule(),
+                smt_factor: profile.method.smt.map(SmtFactor::get),
                 idle_policy: profile.method.idle.name(),
                 idle_rule: profile.method.idle.rule(),
                 shared_idle_uj: provenance.map(|_| profile.shared_idle()),
@@ -202,6 +203,8 @@ impl Span {
 struct Method {
     model: &'static str,
     rule: &'static str,
+    /// What a CPU second beside a busy sibling counts as; `null` where as much as any other.
+    smt_factor: Option<f64>,
     idle_policy: &'static str,
     idle_rule: &'static str,
     /// What of the attributed and unattributed energy is idle energy that the policy shares.

@@ -297,7 +297,10 @@ fn energy_and_power(account: &DomainAccount) -> (String, String) {
 
 fn model(profile: &Profile) -> String {
     let model = profile.method.model;
-    format!("{}: {}; idle policy {}", model.name(), model.rule(), idle_policy(profile))
+    let smt = profile.method.smt.map_or_else(String::new, |factor| {
+        format!("; a CPU second beside a busy sibling counts as {:.3}", factor.get())
+    });
+    format!("{}: {}{smt}; idle policy {}", model.name(), model.rule(), idle_policy(profile))
 }
 
 /// The idle policy, and what it shares.

@@ -165,6 +165,13 @@ impl HostIdentity {
     }
 }
 
+/// What all packages drew, by the first source that measured them.
+fn packages(point: &LoadPoint) -> f64 {
+    let packages = point.power.iter().filter(|power| power.domain.starts_with("package"));
+    let first = packages.clone().next().map(|power| power.source.as_str());
+    packages.filter(|power| Some(power.source.as_str()) == first).map(|it| it.watts.get()).sum()
+}
+
 /// A machine's id that does not tell the one it is derived from. FNV-1a, 64 bits: it only has to differ.
 fn derived_id(machine_id: &str) -> String {
     let bytes = b"energy-prof:".iter().chain(machine_id.as_bytes());
@@ -195,6 +202,16 @@ impl Calibration {
             Some(differs) => Err(CalibrationError::OtherMachine { path: path.to_owned(), differs }),
             None => Ok(calibration),
         }
+    }
+
+    /// What a CPU second beside a busy sibling drew, as part of one that had its core alone; `None` where two CPUs of each
+    /// core were not measured, or nothing was above idle. `cores` is how many the machine has.
+    pub fn smt_factor(&self, cores: u32) -> Option<f64> {
+        let of_each = self.active.iter().find(|point| point.busy_cpus == cores)?;
+        let of_all = self.active.iter().find(|point| point.busy_cpus == 2 * cores)?;
+        let above_idle = |point: &LoadPoint| packages(point) - packages(&self.idle);
+        let (of_each, of_all) = (above_idle(of_each), above_idle(of_all));
+        (of_each > 0.0).then(|| of_all / (2.0 * of_each))
     }
 
     /// Writes it to `path` as a whole, and makes the directory it is in.
@@ -336,5 +353,21 @@ mod tests {
         assert_eq!(place(false, &home), Some(PathBuf::from(in_home)));
         assert_eq!(place(false, &state), Some(PathBuf::from("/s/energy-prof/calibration.json")));
         assert_eq!(place(false, &|_| None), None);
+    }
+
+    #[test]
+    fn what_a_busy_sibling_is_worth_is_seen_from_one_and_two_threads_on_every_core() {
+        let mut calibration = calibration();
+        let idle = calibration.idle.clone();
+        let point = |busy_cpus, watts| {
+            let power = vec![DomainPower { watts: Watts::new(watts), ..idle.power[0].clone() }];
+            LoadPoint { busy_cpus, power, ..idle.clone() }
+        };
+        calibration.active = vec![point(1, 15.0), point(4, 45.0), point(8, 51.0)];
+        // 40 W above idle with four, 46 W with eight: 0.575 each.
+        assert!((calibration.smt_factor(4).unwrap() - 0.575).abs() < 1e-12);
+        assert_eq!(calibration.smt_factor(8), None, "16 CPUs were not measured");
+        calibration.active.clear();
+        assert_eq!(calibration.smt_factor(4), None);
     }
 }

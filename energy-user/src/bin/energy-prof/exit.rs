@@ -89,6 +89,8 @@ impl Status {
             return Some(match error {
                 AnalyzeError::UnknownDomain { .. }
                 | AnalyzeError::EmptyRange { .. }
+                | AnalyzeError::NoSiblings
+                | AnalyzeError::CyclesKnowSiblings
                 | AnalyzeError::NoSuchThread { .. } => Self::USAGE,
                 _ => Self::READ,
             });

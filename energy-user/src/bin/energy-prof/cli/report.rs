@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use energy_prof::analyze::AnalyzeOptions;
-use energy_prof::attribution::{IdlePolicy, ModelKind};
+use energy_prof::attribution::{IdlePolicy, ModelKind, SmtFactor};
 use energy_prof::model::DomainId;
 use energy_prof::profile::{CodeUnit, GroupBy, Scope, SortBy, ThreadFilter};
 use energy_prof::units::{Nanoseconds, Watts};
@@ -18,6 +18,10 @@ pub(crate) struct DivideArguments {
     /// each program draws, found from the trace
     #[arg(long, default_value = "time", value_parser = one_of::<ModelKind>, help_heading = "Attribution")]
     pub(crate) model: ModelKind,
+    /// What a CPU second beside a busy sibling of the same core (SMT) draws, as part of one that has its core
+    /// alone: 0.5 to 1; 0.575 where both together draw 15 % more than one. `calibrate` finds it
+    #[arg(long, value_name = "FACTOR", value_parser = one_of::<SmtFactor>, help_heading = "Attribution")]
+    pub(crate) smt: Option<SmtFactor>,
     /// What becomes of idle energy: separate keeps it in a row of its own; proportional charges it to what
     /// ran, as active energy is; equal to the processes that ran, to each the same
     #[arg(long, default_value = "separate", value_parser = one_of::<IdlePolicy>, help_heading = "Attribution")]
@@ -33,6 +37,7 @@ impl DivideArguments {
         AnalyzeOptions {
             model: self.model,
             idle: self.idle,
+            smt: self.smt,
             given: self.idle_watts.iter().copied().collect(),
             from: None,
             to: None,

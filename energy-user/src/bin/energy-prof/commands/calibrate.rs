@@ -82,6 +82,15 @@ fn text(calibration: &Calibration) -> String {
             ));
         }
     }
+    let topology = HostFacts::of_this_machine().topology;
+    if topology.has_siblings()
+        && let Some(factor) = calibration.smt_factor(topology.cores())
+    {
+        out.push_str(&format!(
+            "\nA CPU second beside a busy sibling of the same core drew {factor:.3} of one alone: report --smt {:.3}\n",
+            factor.clamp(0.5, 1.0)
+        ));
+    }
     out.push_str(&warning(&calibration.idle));
     out
 }
