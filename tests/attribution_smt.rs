@@ -5,7 +5,7 @@ use energy_prof::attribution::ModelKind;
 use energy_prof::model::ThreadId;
 use energy_prof::profile::{GroupBy, Profile};
 use energy_prof::report::{ReportOptions, json, text};
-use energy_prof::units::Watts;
+use energy_prof::units::{Nanoseconds, Watts};
 
 use crate::support::in_memory::{InMemory, PACKAGE, leader};
 
@@ -49,7 +49,7 @@ fn threads_on_one_core_pay_for_what_it_draws_and_not_for_two() {
         }
         assert!(profile.total().closes());
         let oncpu = profile.threads[&ThreadId(2)].oncpu;
-        assert_eq!(oncpu.seconds(), 4.0, "CPU time stays what it was");
+        assert_eq!(oncpu, Nanoseconds::from_millis(4_000), "CPU time stays what it was");
     }
 }
 
