@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use energy_prof::model::{EnergySample, Residency, StackSample, Window};
+use energy_prof::model::{EnergySample, Residency, StackSample};
 use energy_prof::trace::{
     Batch, Clock, Existing, Host, SamplingInfo, Session, SessionState, SourceInfo, Target,
     TraceWriter,
