@@ -40,7 +40,9 @@ fn on<T: Send>(cpus: &[usize], work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let pinned = scope.spawn(|| {
             let mut set = CpuSet::new();
-            cpus.iter().for_each(|cpu| set.set(*cpu).unwrap());
+            for cpu in cpus {
+                set.set(*cpu).unwrap();
+            }
             sched_setaffinity(Pid::from_raw(0), &set).unwrap();
             work()
         });

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use energy_prof::model::{EnergySample, Residency, StackSample, Window};
+use energy_prof::model::{EnergySample, Residency, StackSample};
 use energy_prof::trace::{
     Batch, Clock, Existing, Host, SamplingInfo, Session, SessionState, SourceInfo, Target,
     TraceWriter,
@@ -51,7 +51,7 @@ pub(crate) fn write(recording: &InMemory, directory: &Path) {
         let of_residency = |it: &&Residency| here(it.window);
         let of_samples = |it: &&StackSample| here(it.window);
         writer.append(Batch {
-            windows: windows.iter().copied().collect::<Vec<Window>>(),
+            windows: windows.to_vec(),
             energy: recording.energy.iter().filter(of_energy).cloned().collect(),
             residency: recording.residency.iter().filter(of_residency).copied().collect(),
             samples: recording.samples.iter().filter(of_samples).copied().collect(),
