@@ -58,6 +58,7 @@ const LESS_CODE: u64 = 5;
 /// How long threads stay at a function, in the mean, in seconds: at least and at most.
 const PHASES: (f64, f64) = (0.03, 3.0);
 const FAST_PHASES: (f64, f64) = (0.005, 0.02);
+const SLOW_PHASES: (f64, f64) = (5.0, 20.0);
 
 const fn code(
     name: &'static str,
@@ -73,8 +74,10 @@ const fn code(
 
 const ALONE: Case = code("one program, 997 Hz", Some(1), 3.0, 997.0, PHASES);
 const BESIDE: Case = code("3-8 programs, 997 Hz", None, 3.0, 997.0, PHASES);
-const CODE: [Case; 7] = [
+const CODE: [Case; 9] = [
     code("3-8 programs, not sampled", None, 3.0, 0.0, PHASES),
+    code("phases of 5-20 s, not sampled", None, 3.0, 0.0, SLOW_PHASES),
+    code("phases of 5-20 s, 99 Hz", None, 3.0, 99.0, SLOW_PHASES),
     code("one program, 99 Hz", Some(1), 3.0, 99.0, PHASES),
     code("3-8 programs, 99 Hz", None, 3.0, 99.0, PHASES),
     code("phases of 5-20 ms, 997 Hz", None, 3.0, 997.0, FAST_PHASES),
