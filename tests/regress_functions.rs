@@ -275,11 +275,14 @@ fn the_kernels_functions_are_told_by_who_called_them() {
 }
 
 /// Two functions at one and three times the watts: within 5 % in the mean at 997 Hz, and better than time share
-/// at 99.
+/// at 99. Where phases are as short as the time between samples, watts are found all the same.
 #[test]
 fn functions_of_simulated_machines_are_divided_as_the_truth_is() {
-    for (hertz, most) in [(997.0, 0.03), (99.0, 0.06)] {
-        let code = Some(Code { hertz, ratio: 3.0, phases: (0.03, 3.0) });
+    let ordinary = (0.03, 3.0);
+    for (hertz, phases, most) in
+        [(997.0, ordinary, 0.03), (99.0, ordinary, 0.06), (99.0, (0.005, 0.02), 0.2)]
+    {
+        let code = Some(Code { hertz, ratio: 3.0, phases });
         let scenario = Scenario { code, ..Scenario::new(Loads::Ordinary, 2.0, 30) };
         let mut errors: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         let mut held = Vec::new();
@@ -308,7 +311,10 @@ fn functions_of_simulated_machines_are_divided_as_the_truth_is() {
         };
         assert!(mean("regress") < most, "{} at {hertz} Hz", mean("regress"));
         assert!(mean("time") > 0.15, "{} at {hertz} Hz", mean("time"));
-        assert!(held.iter().filter(|held| **held).count() * 10 >= held.len() * 9, "{held:?}");
+        // With short phases intervals are too narrow, as docs/benchmarks.md says.
+        let least = if phases == ordinary { 9 } else { 7 };
+        let count = held.iter().filter(|held| **held).count();
+        assert!(count * 10 >= held.len() * least, "{held:?} at {hertz} Hz");
     }
 }
 
