@@ -98,6 +98,19 @@ fn targets_exclude_each_other() {
 }
 
 #[test]
+fn counters_that_would_be_of_no_use_are_refused() {
+    for command in ["record", "doctor"] {
+        let arguments = [command, "--core-counters", "--source", "model"];
+        let all = arguments.into_iter().chain((command == "record").then_some("-a"));
+        outcome(&all.collect::<Vec<_>>()).refused(2, &["--core-counters", "--source model"]);
+    }
+    let stat = ["stat", "--model", "cycles", "--counters", "instructions", "--", "true"];
+    outcome(&stat).refused(2, &["add --counters cycles"]);
+    outcome(&["record", "-a", "--counters", "joules"]).refused(2, &["cycles, instructions"]);
+    outcome(&["report", "--smt", "1.5"]).refused(2, &["0.5 to 1"]);
+}
+
+#[test]
 fn a_place_of_zones_is_refused_where_none_are_read() {
     for arguments in [&["record", "-a"][..], &["stat"], &["doctor"]] {
         let mut arguments = arguments.to_vec();

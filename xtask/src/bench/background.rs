@@ -6,7 +6,7 @@ use anyhow::Context;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A program under way, without input and output. Dropped, it is interrupted and waited for.
+/// A program under way, without input and output. Dropped, it is told to end and waited for.
 pub(super) struct Background {
     child: Child,
     name: String,
@@ -36,11 +36,17 @@ impl Background {
 
     /// Interrupts it, and waits until it has ended.
     pub(super) fn interrupt(&mut self) -> anyhow::Result<ExitStatus> {
+        self.end_by(Signal::SIGINT)
+    }
+
+    /// Ends it by this signal, and waits until it has ended. Whoever started us in the background has us ignore
+    /// interrupts, and with us programs that do not care for them.
+    pub(super) fn end_by(&mut self, signal: Signal) -> anyhow::Result<ExitStatus> {
         if let Some(status) = self.ended()? {
             return Ok(status);
         }
         let pid = Pid::from_raw(i32::try_from(self.pid()).context("a pid is positive")?);
-        kill(pid, Signal::SIGINT).with_context(|| format!("cannot interrupt {}", self.name))?;
+        kill(pid, signal).with_context(|| format!("cannot end {}", self.name))?;
         self.child.wait().with_context(|| format!("cannot wait for {}", self.name))
     }
 }
@@ -48,6 +54,6 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         // Whoever cared how it ended has asked.
-        let _ = self.interrupt();
+        let _ = self.end_by(Signal::SIGTERM);
     }
 }

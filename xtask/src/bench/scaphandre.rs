@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::background::Background;
@@ -53,7 +54,7 @@ impl Scaphandre {
 
     /// Ends it, and gives what it says that each process drew, in the mean and in microwatts times the steps.
     pub(super) fn finish(mut self) -> anyhow::Result<BTreeMap<u32, f64>> {
-        self.program.interrupt()?;
+        self.program.end_by(Signal::SIGTERM)?;
         let text = fs::read_to_string(&self.output)
             .with_context(|| format!("cannot read {}", self.output.display()))?;
         let mut drawn = BTreeMap::new();

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use energy_prof::attribution::ModelKind;
+use energy_prof::model::HardwareCounter;
 use energy_prof::profile::GroupBy;
 use energy_prof::units::Nanoseconds;
 
@@ -145,8 +147,18 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
                  CMD…`; what runs already must have been started with them (docs/symbols.md)",
             ))
         }
+        Command::Stat(StatArguments { measure, divide, .. })
+            if divide.model == ModelKind::Cycles
+                && !measure.counters.contains(&HardwareCounter::Cycles) =>
+        {
+            Err(Arguments::command().error(
+                clap::error::ErrorKind::ArgumentConflict,
+                "--model cycles divides by cycles that were counted: add --counters cycles",
+            ))
+        }
         Command::Record(RecordArguments { measure, .. })
         | Command::Stat(StatArguments { measure, .. }) => {
+            sources::check_cores(measure.source, measure.core_counters)?;
             sources::check_root(measure.source, measure.powercap_root.as_deref())?;
             sources::check_library(measure.source, measure.nvml_library.as_deref())?;
             Ok(arguments)
@@ -157,6 +169,7 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
             Ok(arguments)
         }
         Command::Doctor(doctor) => {
+            sources::check_cores(doctor.source, doctor.core_counters)?;
             sources::check_root(doctor.source, doctor.powercap_root.as_deref())?;
             sources::check_library(doctor.source, doctor.nvml_library.as_deref())?;
             Ok(arguments)

@@ -55,6 +55,26 @@ pub(super) fn check_root(source: SourceChoice, root: Option<&Path>) -> Result<()
     Err(Arguments::command().error(ErrorKind::ArgumentConflict, complaint))
 }
 
+/// Refuses counters of single cores beside a source that has nothing to do with processors' counters, for which they
+/// would be a total of their own.
+pub(super) fn check_cores(source: SourceChoice, core_counters: bool) -> Result<(), clap::Error> {
+    let measures_packages = matches!(
+        source,
+        SourceChoice::Auto
+            | SourceChoice::RaplPerf
+            | SourceChoice::RaplPowercap
+            | SourceChoice::RaplMsr
+    );
+    if !core_counters || measures_packages {
+        return Ok(());
+    }
+    let complaint = format!(
+        "--core-counters tell parts of packages, which --source {} does not measure: leave one of them out",
+        source.name()
+    );
+    Err(Arguments::command().error(ErrorKind::ArgumentConflict, complaint))
+}
+
 /// Refuses a library of graphics cards for a source that reads none. The model overrides it.
 pub(super) fn check_library(
     source: SourceChoice,
