@@ -7,6 +7,7 @@
 //! Residency is read twice and never held for more than a window and a batch. So are samples, where code is
 //! looked at, and once more where its watts are looked for.
 
+mod ahead;
 mod calls;
 mod cards;
 mod counts;
@@ -40,6 +41,7 @@ use crate::model::{
 };
 use crate::profile::{CalibrationFacts, Facts, Method, Profile, ProfileBuilder};
 use crate::units::{MonotonicTime, Nanoseconds, Watts};
+use ahead::divided_ahead;
 use cards::Cards;
 use counts::counts_for;
 use smt::{check_smt, weighed};
@@ -71,10 +73,10 @@ pub fn analyze<R: Recording>(
 ) -> Result<Profile, AnalyzeError> {
     let plan = Plan::new(recording, options)?;
     let mut profile = plan.profile(recording, options);
-    for divided in plan.divide(recording, options)? {
-        let (divided, recorded) = divided?;
-        recorded.add_to(&mut profile, &divided);
-    }
+    divided_ahead(
+        || plan.divide(recording, options),
+        |(divided, recorded)| recorded.add_to(&mut profile, &divided),
+    )?;
     let threads = recording.threads().map_err(of_recording)?;
     Ok(plan.finish(profile, threads))
 }

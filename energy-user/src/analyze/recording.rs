@@ -12,8 +12,8 @@ use crate::profile::Facts;
 /// Stacks with their numbers.
 pub type NumberedStacks = Vec<(StackId, Stack)>;
 
-/// A finished or unfinished recording that can be read more than once.
-pub trait Recording {
+/// A finished or unfinished recording that can be read more than once, also by two threads at a time.
+pub trait Recording: Sync {
     /// Why it cannot be read.
     type Error: Error + Send + Sync + 'static;
 

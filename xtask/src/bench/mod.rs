@@ -7,6 +7,7 @@
 
 mod accuracy;
 mod background;
+mod duckdb;
 mod figure;
 mod flamegraph;
 mod functions;
@@ -69,7 +70,7 @@ const BENCHES: &[Bench] = &[
     },
     Bench {
         name: "read",
-        summary: "time and memory of a report on ten million residency rows",
+        summary: "time and memory of a report on ten million residency rows, with DuckDB beside it",
         run: read::run,
     },
     Bench {

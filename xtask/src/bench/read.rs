@@ -9,7 +9,7 @@ use anyhow::bail;
 
 use super::background::Background;
 use super::figure::Figure;
-use super::{Setting, process};
+use super::{Setting, duckdb, process};
 use crate::{command, workspace};
 
 const ROWS: &str = "10000000";
@@ -27,6 +27,11 @@ pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     cargo.args(["run", "--release", "--quiet", "--package", "energy-prof"]);
     command::run(cargo.args(["--example", "synthetic_trace", "--"]).arg(&trace).arg(ROWS))?;
     let (mut times, mut cpu_times, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
+    let mut by_query = Vec::new();
+    let has_duckdb = duckdb::is_there();
+    if !has_duckdb {
+        println!("  without DuckDB: its package for Python is not installed");
+    }
     // The first report finds the trace in the page cache too: it was just written.
     for _ in 0..setting.rounds {
         let started = Instant::now();
@@ -50,10 +55,17 @@ pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
         if !status.success() {
             bail!("`energy-prof report` failed: {status}");
         }
+        if has_duckdb {
+            by_query.push(duckdb::divide(&trace)?.as_secs_f64());
+        }
     }
-    Ok(vec![
+    let mut figures = vec![
         Figure::of_rounds("report on 10^7 rows, wall time", "s", times).at_most(TIME_GOAL),
         Figure::of_rounds("report on 10^7 rows, CPU time", "s", cpu_times),
         Figure::of_rounds("report on 10^7 rows, peak memory", "MiB", peaks).at_most(MEMORY_GOAL),
-    ])
+    ];
+    if has_duckdb {
+        figures.push(Figure::of_rounds("DuckDB's query of time shares", "s", by_query));
+    }
+    Ok(figures)
 }

@@ -1,0 +1,40 @@
+//! `DuckDB` beside energy-prof: time share of every thread in every window as one query, in floating point, so that
+//! nothing closes, and without idle power, errors or names.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::command;
+
+/// Prints the seconds of the query, once the library is loaded. `"window"` is a keyword there.
+const SCRIPT: &str = r#"
+import sys, time, duckdb
+trace = sys.argv[1]
+connection = duckdb.connect()
+started = time.monotonic()
+connection.execute(f"""
+create temp table charges as
+with ran as (select "window", thread, sum(oncpu_ns) as ns from '{trace}/residency.parquet' where thread > 0 group by all),
+     busy as (select "window", sum(ns) as ns from ran group by all),
+     drawn as (select "window", sum(energy_uj) as uj from '{trace}/energy.parquet' group by all)
+select "window", thread, drawn.uj * ran.ns / busy.ns as uj from ran join busy using ("window") join drawn using ("window")
+""")
+connection.execute("select thread, sum(uj) from charges group by all").fetchall()
+print(time.monotonic() - started)
+"#;
+
+/// Whether Python and its package are installed.
+pub(super) fn is_there() -> bool {
+    let mut import = Command::new("python3");
+    import.args(["-c", "import duckdb"]).output().is_ok_and(|output| output.status.success())
+}
+
+/// How long it takes.
+pub(super) fn divide(trace: &Path) -> anyhow::Result<Duration> {
+    let said = command::read(Command::new("python3").args(["-c", SCRIPT]).arg(trace))?;
+    let seconds = said.trim().parse().with_context(|| format!("{said:?} is no time"))?;
+    Ok(Duration::from_secs_f64(seconds))
+}
