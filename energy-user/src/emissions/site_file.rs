@@ -260,11 +260,12 @@ mod tests {
 
     #[test]
     fn the_file_beside_the_work_counts_first() {
-        let found = SiteFile::candidates(Path::new("/work"), Some(Path::new("/home/ada/.config")));
+        let found =
+            SiteFile::candidates(Path::new("/project"), Some(Path::new("/home/ada/.config")));
         assert_eq!(
             found,
             [
-                Candidate::OfWork("/work/energy-prof.toml".into()),
+                Candidate::OfWork("/project/energy-prof.toml".into()),
                 Candidate::OfThisMachine("/home/ada/.config/energy-prof/energy-prof.toml".into()),
                 Candidate::OfThisMachine("/etc/energy-prof/energy-prof.toml".into()),
             ]
