@@ -3,6 +3,8 @@
 //! What a core drew above its idle power is of those that ran on its one or two CPUs, and no model has to say
 //! so. Only the rest of the package, its caches, fabric and memory controller, is shared by all that ran.
 
+use rustc_hash::FxHashMap;
+
 use super::Rules;
 use super::charges::Part;
 use super::rounding::split;
@@ -19,15 +21,17 @@ pub(super) fn parted_by_core(
     energy: &[EnergySample],
     rules: &Rules<'_>,
 ) -> Vec<Part> {
-    let Some(cores) = cores_of(package, energy, rules) else { return vec![whole] };
+    let Some(cores) = Cores::of(package, energy, rules) else { return vec![whole] };
+    let mut ran: Vec<Vec<Residency>> = vec![Vec::new(); cores.counted.len()];
+    for row in &whole.ran {
+        if let Some(core) = cores.by_cpu.get(&row.cpu) {
+            ran[*core].push(*row);
+        }
+    }
     let mut parts = Vec::new();
-    for (core, measured, error) in cores {
-        let idle = rules.baselines.energy(core, window.length());
-        let on_core = |row: &&Residency| {
-            rules.topology.cpus.get(&row.cpu).is_some_and(|place| core.holds(*place))
-        };
-        let ran: Vec<Residency> = whole.ran.iter().filter(on_core).copied().collect();
+    for ((core, measured, error), ran) in cores.counted.into_iter().zip(ran) {
         if !ran.is_empty() {
+            let idle = rules.baselines.energy(core, window.length());
             let energy = measured.checked_sub(idle).unwrap_or(Microjoules::ZERO);
             parts.push(Part { energy, error, ran, above_idle_for: Nanoseconds::ZERO });
         }
@@ -54,24 +58,34 @@ fn not_above(whole: u64, parts: &mut [Part]) -> u64 {
     0
 }
 
-/// The cores of a package with their energy in this window and its error; `None` where there is one
-/// of which it is not known.
-fn cores_of(
-    package: DomainId,
-    energy: &[EnergySample],
-    rules: &Rules<'_>,
-) -> Option<Vec<(DomainId, Microjoules, Microjoules)>> {
-    let of_package = |domain: DomainId| domain.is_one_core() && package.contains(domain);
-    let cores: Option<Vec<_>> = energy
-        .iter()
-        .filter(|sample| of_package(sample.domain))
-        .map(|sample| {
-            let measured = sample.energy?;
-            Some((sample.domain, measured, sample.error.unwrap_or(measured)))
-        })
-        .collect();
-    let cores = cores.filter(|cores| !cores.is_empty())?;
-    let mut places = rules.topology.cpus.values().filter(|place| package.holds(**place));
-    let every = places.all(|place| cores.iter().any(|(core, ..)| core.holds(*place)));
-    every.then_some(cores)
+/// The cores of a package in one window.
+struct Cores {
+    /// Each with its energy and the standard error of that.
+    counted: Vec<(DomainId, Microjoules, Microjoules)>,
+    /// Which of them each CPU of the package is of.
+    by_cpu: FxHashMap<u16, usize>,
+}
+
+impl Cores {
+    /// `None` where there is a core of which the energy is not known.
+    fn of(package: DomainId, energy: &[EnergySample], rules: &Rules<'_>) -> Option<Self> {
+        let of_package = |domain: DomainId| domain.is_one_core() && package.contains(domain);
+        let counted: Option<Vec<_>> = energy
+            .iter()
+            .filter(|sample| of_package(sample.domain))
+            .map(|sample| {
+                let measured = sample.energy?;
+                Some((sample.domain, measured, sample.error.unwrap_or(measured)))
+            })
+            .collect();
+        let counted = counted.filter(|cores| !cores.is_empty())?;
+        let cpus = rules.topology.cpus.iter().filter(|(_, place)| package.holds(**place));
+        let by_cpu: Option<_> = cpus
+            .map(|(cpu, place)| {
+                let core = counted.iter().position(|(core, ..)| core.holds(*place));
+                Some((*cpu, core?))
+            })
+            .collect();
+        Some(Self { counted, by_cpu: by_cpu? })
+    }
 }

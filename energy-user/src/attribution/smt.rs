@@ -4,11 +4,12 @@
 //! Residency does not tell when in a window siblings ran together. It is taken to be as often as chance has it:
 //! a sibling that was busy for half of the window was so for half of a thread's time.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::model::{Residency, ThreadId, Topology};
+use crate::model::{CpuPlace, Residency, ThreadId, Topology};
 use crate::units::Nanoseconds;
 
 /// One, in parts of a factor.
@@ -64,7 +65,7 @@ impl SmtFactor {
                 *sum += row.oncpu.get();
             }
         }
-        let beside: Vec<u64> = (0..busy.len()).map(|cpu| beside(cpu, &busy, topology)).collect();
+        let beside = beside(&busy, topology);
         let weigh = |row: &Residency| {
             let together = beside.get(usize::from(row.cpu)).copied().unwrap_or_default();
             let together = u128::from(together.min(length.get()));
@@ -80,12 +81,20 @@ impl SmtFactor {
     }
 }
 
-/// For how long the busiest sibling of a CPU was busy.
-fn beside(cpu: usize, busy: &[u64], topology: &Topology) -> u64 {
-    let place = |cpu: usize| u16::try_from(cpu).ok().and_then(|cpu| topology.cpus.get(&cpu));
-    let Some(core) = place(cpu) else { return 0 };
-    let siblings = (0..busy.len()).filter(|other| *other != cpu && place(*other) == Some(core));
-    siblings.map(|sibling| busy[sibling]).max().unwrap_or_default()
+/// For how long the busiest sibling of each CPU was busy, where `busy` says it of each.
+fn beside(busy: &[u64], topology: &Topology) -> Vec<u64> {
+    let mut cores: BTreeMap<&CpuPlace, Vec<usize>> = BTreeMap::new();
+    for (cpu, place) in &topology.cpus {
+        cores.entry(place).or_default().push(usize::from(*cpu));
+    }
+    let mut beside = vec![0; busy.len()];
+    for core in cores.values() {
+        for cpu in core {
+            let siblings = core.iter().filter(|sibling| *sibling != cpu);
+            beside[*cpu] = siblings.map(|sibling| busy[*sibling]).max().unwrap_or_default();
+        }
+    }
+    beside
 }
 
 impl FromStr for SmtFactor {
@@ -99,7 +108,6 @@ impl FromStr for SmtFactor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::CpuPlace;
 
     /// Two cores: CPUs 0 and 2, and 1 and 3.
     fn topology() -> Topology {
