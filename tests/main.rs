@@ -23,6 +23,7 @@ mod emissions;
 mod estimate_tables;
 mod export;
 mod export_commands;
+mod export_emissions;
 mod idle_policies;
 mod import;
 mod import_codecarbon;
@@ -63,6 +64,7 @@ mod support {
     pub(crate) mod electricity_maps;
     #[expect(dead_code, reason = "recordings belong to the kernel tests")]
     pub(crate) mod energy_prof;
+    pub(crate) mod exported;
     pub(crate) mod fake_events;
     pub(crate) mod fake_machine;
     pub(crate) mod fake_powercap;
