@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use energy_prof::model::{CounterFlags, Domain, DomainId, EnergySample, Grid, Provenance, Window};
+use energy_prof::probes::count_cpu_time;
 use energy_prof::sources::simulated_powercap::{
     Layout, Load, SimulatedPowercap, SimulationError, Truth,
 };
@@ -296,7 +297,7 @@ struct Running {
 
 impl Running {
     fn start(directory: &Path, layout: &Layout) -> Self {
-        let mut simulated = SimulatedPowercap::create(directory, layout).unwrap();
+        let mut simulated = SimulatedPowercap::create(directory, layout, count_cpu_time).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         Self { stop, thread: thread::spawn(move || simulated.run_until(&stopped)) }

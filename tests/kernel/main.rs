@@ -10,6 +10,7 @@ mod call_graph;
 mod cards;
 mod cli;
 mod counters;
+mod cpu_time;
 mod crash;
 mod faults;
 mod function_names;

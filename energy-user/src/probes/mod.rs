@@ -26,7 +26,7 @@ use crate::model::HardwareCounter;
 pub use attach::{AttachOptions, Probes, RunStatistics};
 pub use clock::{monotonic_now, suspended, wall_now};
 pub use counters::CounterEvent;
-pub use counting::count_event;
+pub use counting::{count_cpu_time, count_event};
 pub use events::{TaskChange, TaskEvent};
 pub use launch::{Account, command};
 pub use mappings::{CodeChange, CodeEvent, Mapped};

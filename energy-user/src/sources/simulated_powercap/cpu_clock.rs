@@ -1,6 +1,8 @@
 //! CPU time of processes by their own clocks, and of the whole machine by its root cgroup.
 
+use std::fmt;
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,41 +11,65 @@ use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
 use super::SimulationError;
+use crate::sources::ReadCount;
 use crate::units::Nanoseconds;
 
-/// The CPU clock of a process, counted from when it was opened.
-#[derive(Debug)]
+/// Opens the exact clock of a process: nanoseconds of CPU time of all its threads from then on. Passed in so that no
+/// source calls perf_event_open(2) by itself.
+pub type OpenClock = fn(u32) -> io::Result<ReadCount>;
+
+/// The CPU time of a process, counted from when it was opened.
 pub(super) struct ProcessClock {
-    clock: ClockId,
-    first: Nanoseconds,
+    read: Box<dyn FnMut() -> Option<Nanoseconds> + Send>,
     last: Nanoseconds,
-    /// Its parent has taken note of its exit: the pid may belong to another process by now.
-    gone: bool,
+}
+
+impl fmt::Debug for ProcessClock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ProcessClock").field("last", &self.last).finish_non_exhaustive()
+    }
 }
 
 impl ProcessClock {
-    pub(super) fn of(pid: u32) -> Result<Self, SimulationError> {
-        let no_process = |cause| SimulationError::NoProcess { pid, cause };
-        let number = i32::try_from(pid).map_err(|_| no_process(nix::Error::ESRCH))?;
-        let clock = clock_getcpuclockid(Pid::from_raw(number)).map_err(no_process)?;
-        let first = clock.now().map_err(no_process)?;
-        let first = Nanoseconds::from(Duration::from(first));
-        Ok(Self { clock, first, last: first, gone: false })
+    /// By `exact` where it can be had, and by the process's POSIX clock elsewhere.
+    pub(super) fn of(pid: u32, exact: OpenClock) -> Result<Self, SimulationError> {
+        // This one tells, too, whether there is such a process.
+        let ticking = ticking_clock(pid)?;
+        let read: Box<dyn FnMut() -> Option<Nanoseconds> + Send> = match exact(pid) {
+            Ok(mut read) => Box::new(move || read().ok().map(Nanoseconds::new)),
+            Err(_) => Box::new(ticking),
+        };
+        Ok(Self { read, last: Nanoseconds::ZERO })
     }
 
-    /// CPU time of all its threads, exited ones included. A process that is gone keeps what was last seen;
-    /// what it ran after the last look, one update at most, then counts as the machine's rest.
+    /// CPU time of all its threads, exited ones included. A process that is gone keeps what was last seen.
     pub(super) fn elapsed(&mut self) -> Nanoseconds {
-        if !self.gone {
-            match self.clock.now() {
-                Ok(now) if Nanoseconds::from(Duration::from(now)) >= self.last => {
-                    self.last = Duration::from(now).into();
-                }
-                _ => self.gone = true,
-            }
-        }
-        self.last.saturating_sub(self.first)
+        let now = (self.read)().unwrap_or_default();
+        self.last = self.last.max(now);
+        self.last
     }
+}
+
+/// The POSIX clock of a process. What it ran since the kernel's last timer tick is not in it yet, and what
+/// it ran after the last look at it is not seen when it ends.
+fn ticking_clock(
+    pid: u32,
+) -> Result<impl FnMut() -> Option<Nanoseconds> + Send + 'static, SimulationError> {
+    let no_process = |cause| SimulationError::NoProcess { pid, cause };
+    let number = i32::try_from(pid).map_err(|_| no_process(nix::Error::ESRCH))?;
+    let clock = clock_getcpuclockid(Pid::from_raw(number)).map_err(no_process)?;
+    let now = move |clock: ClockId| clock.now().map(|now| Nanoseconds::from(Duration::from(now)));
+    let first = now(clock).map_err(no_process)?;
+    // When its parent has taken note of its exit, the pid may belong to another process.
+    let mut gone = false;
+    let mut last = first;
+    Ok(move || {
+        match now(clock) {
+            Ok(now) if !gone && now >= last => last = now,
+            _ => gone = true,
+        }
+        (!gone).then(|| last.saturating_sub(first))
+    })
 }
 
 /// CPU time of all that runs, counted from when it was opened.
@@ -112,10 +138,23 @@ mod tests {
 
     #[test]
     fn a_process_that_works_spends_cpu_time() {
-        let mut clock = ProcessClock::of(std::process::id()).unwrap();
+        let refused: OpenClock = |_| Err(io::ErrorKind::PermissionDenied.into());
+        let mut clock = ProcessClock::of(std::process::id(), refused).unwrap();
         let before = clock.elapsed();
         let sum = (0..2_000_000_u64).fold(0, |sum, n| std::hint::black_box(sum ^ n));
         std::hint::black_box(sum);
         assert!(clock.elapsed() > before);
+    }
+
+    #[test]
+    fn an_exact_clock_is_preferred_and_keeps_its_last_word() {
+        let exact: OpenClock = |_| {
+            let mut readings = [Some(5), None, Some(7)].into_iter();
+            let read = move || readings.next().flatten().ok_or(io::ErrorKind::NotFound.into());
+            Ok(Box::new(read))
+        };
+        let mut clock = ProcessClock::of(std::process::id(), exact).unwrap();
+        let seen = [(); 4].map(|()| clock.elapsed().get());
+        assert_eq!(seen, [5, 5, 7, 7]);
     }
 }

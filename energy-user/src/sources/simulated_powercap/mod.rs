@@ -2,7 +2,7 @@
 //!
 //! It is a test bed: scheduler, probes and the whole pipeline are real, and the joules are known. The law is
 //! `E = static × time + Σ watts × CPU time` with integer arithmetic (µW × ns), so `truth.json` is exact.
-//! The CPU time of chosen processes is that of their own clocks (exited threads included), and that of
+//! The CPU time of chosen processes is that of clocks of their own (exited threads included), and that of
 //! everything else the machine's, less theirs.
 //!
 //! What plain files cannot show: an `EIO` from a counter, and a read that never sees half a write
@@ -26,6 +26,7 @@ use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
 use thiserror::Error;
 
 use self::control::{Command, ControlFile};
+pub use self::cpu_clock::OpenClock;
 use self::cpu_clock::{MachineClock, ProcessClock};
 pub use self::history::{History, Update};
 pub use self::layout::{DramPower, Layout, Load, ParseLoadError, PsysPower};
@@ -80,6 +81,7 @@ pub enum SimulationError {
 pub struct SimulatedPowercap {
     directory: PathBuf,
     law: PowerLaw,
+    open_clock: OpenClock,
     processes: Vec<ProcessClock>,
     machine: MachineClock,
     zones: Vec<ZoneFile>,
@@ -94,13 +96,18 @@ pub struct SimulatedPowercap {
 
 impl SimulatedPowercap {
     /// Writes the tree into `directory`, which is made if need be; its zones are then what a root such as
-    /// `/sys/class/powercap` shows. Counters stand at their start until [`Self::run_until`].
-    pub fn create(directory: &Path, layout: &Layout) -> Result<Self, SimulationError> {
+    /// `/sys/class/powercap` shows. Counters stand at their start until [`Self::run_until`]. `open_clock` gives the CPU
+    /// time of loads; where it cannot, their POSIX clocks do, which lag by a timer tick.
+    pub fn create(
+        directory: &Path,
+        layout: &Layout,
+        open_clock: OpenClock,
+    ) -> Result<Self, SimulationError> {
         layout.check()?;
         fs::create_dir_all(directory).map_err(|cause| file_error("make", directory, cause))?;
         let machine = MachineClock::open(Path::new("/sys/fs/cgroup"))?;
-        let processes =
-            layout.loads.iter().map(|load| ProcessClock::of(load.pid)).collect::<Result<_, _>>()?;
+        let clock_of = |load: &Load| ProcessClock::of(load.pid, open_clock);
+        let processes = layout.loads.iter().map(clock_of).collect::<Result<_, _>>()?;
         let law = PowerLaw::new(layout);
         let zones = layout
             .zones()
@@ -111,6 +118,7 @@ impl SimulatedPowercap {
             control: ControlFile::create(directory)?,
             directory: directory.to_owned(),
             law,
+            open_clock,
             processes,
             machine,
             zones,
@@ -185,7 +193,7 @@ impl SimulatedPowercap {
                         self.control.refuse(&format!("no zone is called {zone:?}"));
                     }
                 }
-                Command::Load(load) => match ProcessClock::of(load.pid) {
+                Command::Load(load) => match ProcessClock::of(load.pid, self.open_clock) {
                     Ok(clock) if usize::from(load.package) < self.law.packages() => {
                         self.law.add_load(load);
                         self.processes.push(clock);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use energy_prof::probes::count_cpu_time;
 use energy_prof::sources::simulated_powercap::{DramPower, Layout, Load, SimulatedPowercap};
 
 use crate::cli::SimulateArguments;
@@ -32,7 +33,7 @@ pub(crate) fn run(arguments: &SimulateArguments) -> anyhow::Result<Status> {
         seed: arguments.seed,
         ..usual
     };
-    let mut simulated = SimulatedPowercap::create(&arguments.directory, &layout)?;
+    let mut simulated = SimulatedPowercap::create(&arguments.directory, &layout, count_cpu_time)?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_at_signals(&stop, arguments.duration.map(Duration::from))?;
     let directory = arguments.directory.display();
