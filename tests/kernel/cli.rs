@@ -305,10 +305,10 @@ fn a_recording_keeps_where_it_was_made() {
     // What a file says is kept as well, with the file's name.
     let elsewhere = Place::new();
     let file = elsewhere.root().join("site.toml");
-    std::fs::write(&file, "zone = \"NO\"\nembodied = \"1200kg\"\n").unwrap();
+    fs::write(&file, "zone = \"NO\"\nembodied = \"1200kg\"\n").unwrap();
     let config = ["--pue", "1.5", "--config", file.to_str().unwrap()];
     Outcome::of(&mut elsewhere.record(&config, &["--", "true"])).succeeded();
-    std::fs::remove_file(&file).unwrap();
+    fs::remove_file(&file).unwrap();
     let report = of_trace("emissions", &elsewhere.trace(), &["--json"]).succeeded().stdout;
     let site = json(&report)["site"].clone();
     assert_eq!((&site["zone"], &site["pue"]["value"]), (&"NOR".into(), &1.5.into()));
