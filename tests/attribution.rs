@@ -2,7 +2,9 @@
 
 use energy_prof::analyze::{AnalyzeError, AnalyzeOptions, analyze, attribute};
 use energy_prof::attribution::{Baseline, Baselines, IdleRule, Rules, TimeShare, attribute_window};
-use energy_prof::model::{CpuPlace, Domain, DomainId, Provenance, ThreadId, Topology};
+use energy_prof::model::{
+    BusyCpus, CpuPlace, Domain, DomainId, Provenance, Residency, ThreadId, Topology,
+};
 use energy_prof::units::{Microjoules, Nanoseconds, Watts};
 use proptest::prelude::*;
 
@@ -194,6 +196,34 @@ fn a_window_that_does_not_say_who_ran_is_unattributed() {
     assert_eq!(profile.domains[&PACKAGE].baseline, Baseline::Unknown, "it may have been busy");
 }
 
+/// Lets the samples of a recording tell how busy CPUs were.
+fn tell_who_was_busy(recording: &mut InMemory) {
+    for sample in &mut recording.energy {
+        let rows = recording.residency.iter().filter(|row| row.window == sample.window);
+        let rows: Vec<Residency> = rows.copied().collect();
+        sample.busy = BusyCpus::new(&recording.topology, &rows).feeding(sample.domain);
+    }
+}
+
+#[test]
+fn samples_that_tell_how_busy_cpus_were_are_believed() {
+    let baseline = |recording: &InMemory| {
+        let profile = analyze(recording, &AnalyzeOptions::default()).unwrap();
+        profile.domains[&PACKAGE].baseline
+    };
+    let mut recording = InMemory::new(1);
+    recording.window(1000, &[(PACKAGE, Some((10, 1)))], &[(2, 0, 50), (0, 0, 950)]);
+    let found = baseline(&recording);
+    assert_eq!(found.kind(), "lowest_seen");
+    tell_who_was_busy(&mut recording);
+    assert_eq!(baseline(&recording), found);
+    recording.energy[0].busy = Some(Nanoseconds::from_millis(500));
+    assert_eq!(baseline(&recording), Baseline::Unknown);
+    // One that does not tell has the residency asked about all.
+    recording.window(1000, &[(PACKAGE, Some((10, 1)))], &[(2, 0, 1000)]);
+    assert_eq!(baseline(&recording), found);
+}
+
 #[test]
 fn residency_out_of_order_is_an_error_and_not_a_loss() {
     let mut recording = build();
@@ -226,6 +256,25 @@ fn the_size_of_batches_changes_nothing() {
 }
 
 proptest! {
+    #[test]
+    fn what_samples_tell_of_busy_cpus_gives_what_residency_gives(
+        windows in prop::collection::vec((1..900u64, 0..50_000u64, [0..130u64, 0..130u64]), 1..40),
+    ) {
+        let mut recording = InMemory::new(2);
+        for (milliseconds, millijoules, permille) in windows {
+            let busy = permille.map(|permille| milliseconds * permille / 1000);
+            let ran = |cpu| {
+                let busy = busy[usize::from(cpu)];
+                [(2 + u32::from(cpu), cpu, busy), (0, cpu, milliseconds - busy)]
+            };
+            let energy = [(PACKAGE, Some((millijoules, 1))), (DRAM, Some((millijoules / 7, 1)))];
+            recording.window(milliseconds, &energy, &[ran(0), ran(1)].concat());
+        }
+        let expected = analyze(&recording, &AnalyzeOptions::default()).unwrap();
+        tell_who_was_busy(&mut recording);
+        prop_assert_eq!(analyze(&recording, &AnalyzeOptions::default()).unwrap(), expected);
+    }
+
     #[test]
     fn every_ledger_closes_to_the_microjoule(case in cases()) {
         let baselines = Baselines::given(&case.given);

@@ -269,6 +269,7 @@ proptest! {
             energy: Some(Microjoules::new(energy)),
             error: error.map(Microjoules::new),
             flags: CounterFlags::NONE,
+            busy: None,
         };
         let user = |(thread, sm_percent): (Option<u32>, u8)| CardUser {
             thread: thread.map(ThreadId),

@@ -265,6 +265,7 @@ fn nobodys_cpu_time_says_who_used_a_card() {
         energy: Some(Microjoules::new(7_000_000)),
         error: None,
         flags: CounterFlags::NONE,
+        busy: None,
     };
     let ran = [Residency {
         window: 0,

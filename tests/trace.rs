@@ -155,8 +155,8 @@ fn any_window(index: u32) -> impl Strategy<Value = Window> {
 fn any_energy() -> impl Strategy<Value = EnergySample> {
     let place = (0..5_usize, any::<Option<u16>>(), any::<Option<u16>>(), any::<Option<u16>>());
     let amount = || proptest::option::of(0..i64::MAX as u64);
-    (0..8_u32, place, "[a-z-]{0,12}", amount(), amount(), any::<bool>()).prop_map(
-        |(window, (domain, socket, die, core), source, energy, error, odd)| EnergySample {
+    (0..8_u32, place, "[a-z-]{0,12}", amount(), amount(), amount(), any::<bool>()).prop_map(
+        |(window, (domain, socket, die, core), source, energy, error, busy, odd)| EnergySample {
             window,
             domain: DomainId { domain: Domain::ALL[domain], socket, die, core },
             source,
@@ -168,6 +168,7 @@ fn any_energy() -> impl Strategy<Value = EnergySample> {
             } else {
                 CounterFlags::NONE
             },
+            busy: busy.map(Nanoseconds::new),
         },
     )
 }

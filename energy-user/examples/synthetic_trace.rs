@@ -149,8 +149,8 @@ fn window(index: u32, chance: &mut Chance) -> Batch {
         }],
         // 10 W and 2 W when nothing runs, and 5 W for each busy CPU.
         energy: vec![
-            sample(index, PACKAGE, 1_000_000 + busy * 5 / 1_000),
-            sample(index, DRAM, 200_000 + busy / 10_000),
+            sample(index, PACKAGE, 1_000_000 + busy * 5 / 1_000, busy),
+            sample(index, DRAM, 200_000 + busy / 10_000, busy),
         ],
         residency: idle,
         threads: Vec::new(),
@@ -204,7 +204,7 @@ fn row(window: u32, thread: ThreadId, cpu: u16, oncpu: u64) -> Residency {
     Residency { window, thread, cpu, oncpu: Nanoseconds::new(oncpu), switches: 1 + window % 7 }
 }
 
-fn sample(window: u32, domain: DomainId, energy_uj: u64) -> EnergySample {
+fn sample(window: u32, domain: DomainId, energy_uj: u64, busy: u64) -> EnergySample {
     EnergySample {
         window,
         domain,
@@ -213,6 +213,7 @@ fn sample(window: u32, domain: DomainId, energy_uj: u64) -> EnergySample {
         energy: Some(Microjoules::new(energy_uj)),
         error: Some(Microjoules::new(61)),
         flags: CounterFlags::NONE,
+        busy: Some(Nanoseconds::new(busy)),
     }
 }
 

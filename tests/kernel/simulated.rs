@@ -146,9 +146,12 @@ fn assert_every_window_closes(place: &Place) {
     assert!(divided.windows.len() >= 550);
     for DividedWindow { window, energy, residency, divided } in &divided.windows {
         assert_eq!(energy.len(), 2);
+        let threads = residency.iter().filter(|row| row.thread != ThreadId::IDLE);
+        let busy: Nanoseconds = threads.map(|row| row.oncpu).sum();
         for (sample, domain) in energy.iter().zip(&divided.domains) {
             let ledger = domain.ledger.unwrap();
             assert_eq!((sample.domain, sample.energy), (domain.domain, Some(ledger.measured)));
+            assert_eq!(sample.busy, Some(busy), "every CPU feeds both, {window:?}");
             assert!(ledger.closes(), "{window:?} {ledger:?}");
         }
         let cpus = reader.session().topology.cpus.len() as u64;

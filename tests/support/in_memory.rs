@@ -109,6 +109,7 @@ impl InMemory {
                 energy: energy.map(|energy| Microjoules::new(energy * 1000)),
                 error: error.map(|error| Microjoules::new(error * 1000)),
                 flags: CounterFlags::NONE,
+                busy: None,
             });
         }
         for (thread, cpu, milliseconds) in ran {

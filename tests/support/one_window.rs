@@ -29,6 +29,7 @@ pub(crate) fn sample(domain: DomainId, energy: Option<u64>, error: Option<u64>) 
         energy: energy.map(Microjoules::new),
         error: error.map(Microjoules::new),
         flags: CounterFlags::NONE,
+        busy: None,
     }
 }
 

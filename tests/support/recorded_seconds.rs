@@ -41,6 +41,7 @@ pub(crate) fn energy(index: u32) -> EnergySample {
         energy: Some(Microjoules::new(1_000_000 + u64::from(index) * 61)),
         error: Some(Microjoules::new(61)),
         flags: CounterFlags::NONE,
+        busy: None,
     }
 }
 

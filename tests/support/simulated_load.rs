@@ -397,6 +397,7 @@ impl Machine {
             energy: Some(microjoules(energy)),
             error: Some(microjoules(error)),
             flags: CounterFlags::NONE,
+            busy: None,
         });
         for program in &mut self.programs {
             let of_each = program.ran / program.threads;

@@ -187,6 +187,7 @@ fn energy(window: u32) -> EnergySample {
         energy: Some(Microjoules::new(1_000_000)),
         error: Some(Microjoules::new(61)),
         flags: CounterFlags::NONE,
+        busy: None,
     }
 }
 

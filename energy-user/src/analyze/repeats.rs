@@ -93,6 +93,7 @@ mod tests {
                 energy: told.map(Microjoules::new),
                 error: told.map(Microjoules::new),
                 flags: *flags,
+                busy: None,
             });
         }
         share_out_repeats(&mut energy, &windows);

@@ -63,6 +63,27 @@ impl Tables {
         Ok(Self { windows, energy, sources })
     }
 
+    /// Whether every sample that may need it says how busy the CPUs of its domain were.
+    pub(super) fn tell_who_was_busy(&self) -> bool {
+        let mut needed = self
+            .energy
+            .iter()
+            .filter(|sample| sample.energy.is_some() && sample.domain.domain.is_fed_by_cpus());
+        needed.all(|sample| sample.busy.is_some())
+    }
+
+    /// The windows one after the other, each with its samples.
+    pub(super) fn windows_with_energy(&self) -> impl Iterator<Item = (&Window, &[EnergySample])> {
+        let mut energy = self.energy.as_slice();
+        self.windows.iter().map(move |window| {
+            let start = energy.partition_point(|sample| sample.window < window.index);
+            let end = energy.partition_point(|sample| sample.window <= window.index);
+            let of_window = &energy[start..end];
+            energy = &energy[end..];
+            (window, of_window)
+        })
+    }
+
     /// The windows one after the other, with who ran, and if asked for, with samples: in one pass over
     /// each.
     pub(super) fn stream<'a, R: Recording>(
@@ -81,12 +102,7 @@ impl Tables {
             samples = Some(InOrder::new("samples", rows, |row: &StackSample| row.window));
         }
         let topology = recording.topology();
-        let mut energy = self.energy.as_slice();
-        Ok(self.windows.iter().map(move |window| {
-            let start = energy.partition_point(|sample| sample.window < window.index);
-            let end = energy.partition_point(|sample| sample.window <= window.index);
-            let of_window = &energy[start..end];
-            energy = &energy[end..];
+        Ok(self.windows_with_energy().map(move |(window, energy)| {
             let mut residency = rows.of_window(window.index)?;
             let residency_known = !residency.is_empty();
             if !residency_known {
@@ -100,7 +116,7 @@ impl Tables {
                 samples.sort_by_key(|sample| sample.thread);
             }
             let window = *window;
-            Ok(RecordedWindow { window, energy: of_window, residency, residency_known, samples })
+            Ok(RecordedWindow { window, energy, residency, residency_known, samples })
         }))
     }
 }

@@ -193,6 +193,28 @@ impl<'a> BaselineSearch<'a> {
         residency: &[Residency],
         cards: &[CardUse],
     ) {
+        let topology = self.topology;
+        let occupation = |sample: &EnergySample| {
+            Occupation::of(sample.domain, topology, window.length(), residency)
+        };
+        self.observe_occupied(window, energy, occupation, cards);
+    }
+
+    /// The same of a window whose samples say themselves how busy CPUs were: the residency need not be read.
+    pub fn observe_told(&mut self, window: &Window, energy: &[EnergySample], cards: &[CardUse]) {
+        let topology = self.topology;
+        let occupation =
+            |sample: &EnergySample| Occupation::told(sample, topology, window.length());
+        self.observe_occupied(window, energy, occupation, cards);
+    }
+
+    fn observe_occupied(
+        &mut self,
+        window: &Window,
+        energy: &[EnergySample],
+        occupation: impl Fn(&EnergySample) -> Occupation,
+        cards: &[CardUse],
+    ) {
         let start = *self.start.get_or_insert(window.start);
         for sample in energy {
             let stretch = self.stretches.entry(sample.domain).or_default();
@@ -205,8 +227,7 @@ impl<'a> BaselineSearch<'a> {
                 stretch.break_off();
                 continue;
             }
-            let occupation =
-                Occupation::of(sample.domain, self.topology, window.length(), residency);
+            let occupation = occupation(sample);
             let Window { start: from, end, .. } = *window;
             stretch.extend(Part { start: from, end, energy, occupation }, start);
         }
@@ -250,6 +271,13 @@ impl Occupation {
         }
         let cpus = (feeders.known() + unknown.len()) as u128;
         Self { busy, capacity: cpus * u128::from(length.get()) }
+    }
+
+    /// As `sample` tells it; nothing where no CPU feeds its domain.
+    fn told(sample: &EnergySample, topology: &Topology, length: Nanoseconds) -> Self {
+        let cpus = topology.feeders(sample.domain).known() as u128;
+        let busy = sample.busy.unwrap_or_default().get();
+        Self { busy: u128::from(busy), capacity: cpus * u128::from(length.get()) }
     }
 
     /// Whether so little ran that the power may be a baseline. CPUs that do not exist are quiet.
@@ -358,6 +386,7 @@ mod tests {
                 energy: energy.map(Microjoules::new),
                 error: None,
                 flags: CounterFlags::NONE,
+                busy: None,
             };
             let busy = Residency {
                 window: index,

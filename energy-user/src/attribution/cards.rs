@@ -3,7 +3,7 @@
 
 use std::ops::AddAssign;
 
-use super::rounding::{share_rounded_up, split};
+use super::rounding::{shares_rounded_up, split};
 use crate::model::{AttributedSample, Component, DomainId, ThreadId};
 use crate::units::Microjoules;
 
@@ -81,20 +81,20 @@ impl CardUse {
         let Some(parts) = split(active.get(), &weights) else {
             return (Vec::new(), Nobodys { unused: active, ..Nobodys::default() });
         };
-        let total: u128 = weights.iter().copied().map(u128::from).sum();
+        let errors = shares_rounded_up(error.get(), &weights);
         let mut samples = Vec::with_capacity(users.len());
         let mut nobodys = Nobodys::default();
-        for ((user, &weight), &part) in users.iter().zip(&weights).zip(&parts) {
-            let energy = Microjoules::new(part);
+        for (index, user) in users.iter().enumerate() {
+            let energy = Microjoules::new(parts[index]);
             let Some(thread) = user.thread else {
                 nobodys.strangers += energy;
                 continue;
             };
-            if weight == 0 {
+            if weights[index] == 0 {
                 continue;
             }
             // A part is less than one unit away from its exact share.
-            let error = share_rounded_up(error.get(), weight, total).saturating_add(1);
+            let error = errors[index].saturating_add(1);
             samples.push(AttributedSample {
                 window,
                 thread,

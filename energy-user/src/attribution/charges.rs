@@ -3,7 +3,7 @@
 
 use super::Rules;
 use super::doubt::Doubt;
-use super::rounding::{share_rounded_up, split};
+use super::rounding::{shares_rounded_up, split};
 use crate::model::{AttributedSample, Component, DomainId, Residency, ThreadId, Window};
 use crate::units::{Microjoules, Nanoseconds};
 
@@ -110,12 +110,13 @@ impl Shares {
         let threads = rules.model.weights(domain, &part.ran);
         let plain: Vec<u64> = threads.iter().map(|(_, weight)| *weight).collect();
         let energies = split(part.energy.get(), &plain)?;
-        let total: u128 = plain.iter().copied().map(u128::from).sum();
-        let error = part.error.get();
+        let mut errors = shares_rounded_up(part.error.get(), &plain);
         // A part is less than one unit away from its exact share.
-        let error = |weight: &u64| share_rounded_up(error, *weight, total).saturating_add(1);
+        for error in &mut errors {
+            *error = error.saturating_add(1);
+        }
         let doubt = rules.model.doubt(domain, part.above_idle_for, part.energy, &threads);
-        Some(Self { energies, errors: plain.iter().map(error).collect(), doubt, threads })
+        Some(Self { threads, energies, errors, doubt })
     }
 
     /// Adds a part whose threads are among these.

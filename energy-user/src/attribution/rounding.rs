@@ -2,6 +2,8 @@
 //! The largest-remainder (Hamilton) method, in integers only: each part is within one unit of its
 //! exact share, and the same input gives the same parts on every machine.
 
+use std::cmp::Reverse;
+
 /// Splits `whole` in proportion to `weights`; the parts add up to `whole` exactly.
 ///
 /// Each part is its exact share rounded down, and the units left over go to the largest
@@ -17,8 +19,12 @@ pub fn split(whole: u64, weights: &[u64]) -> Option<Vec<u64>> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Splitter {
     parts: Vec<u64>,
-    remainders: Vec<(std::cmp::Reverse<u128>, usize)>,
+    narrow: Vec<Remainder<u64>>,
+    wide: Vec<Remainder<u128>>,
 }
+
+/// What rounding down left of a part, largest first, and which part that is.
+type Remainder<N> = (Reverse<N>, usize);
 
 impl Splitter {
     /// As [`split`]; the parts are there until the next call.
@@ -27,44 +33,66 @@ impl Splitter {
         if total == 0 {
             return None;
         }
-        // Dividing 128 bits takes many times as long, and few windows need them.
-        let narrow = u64::try_from(total).ok().filter(|total| whole.checked_mul(*total).is_some());
         self.parts.clear();
-        self.remainders.clear();
-        let mut left = whole;
-        for (index, &weight) in weights.iter().enumerate() {
-            let (part, remainder) = if let Some(total) = narrow {
-                (whole * weight / total, u128::from(whole * weight % total))
-            } else {
-                let product = u128::from(whole) * u128::from(weight);
-                let part = u64::try_from(product / total);
-                (part.expect("a part is not above the whole"), product % total)
-            };
-            left -= part;
-            self.parts.push(part);
-            self.remainders.push((std::cmp::Reverse(remainder), index));
-        }
-        let units = usize::try_from(left).expect("fewer units are left over than there are parts");
-        if units > 0 {
-            // The remainders add up to `units × total` and each is below `total`, so more than
-            // `units` of them are above nothing: no unit ever goes to a weight of nothing.
-            self.remainders.select_nth_unstable(units - 1);
-            for (_, index) in &self.remainders[..units] {
-                self.parts[*index] += 1;
-            }
+        // Dividing 128 bits takes many times as long, and few windows need them.
+        if let Some(total) = in_64_bits(whole, total) {
+            let divide = |product| (product / total, product % total);
+            let divided = weights.iter().map(|weight| divide(whole * weight));
+            hand_out(whole, divided, &mut self.parts, &mut self.narrow);
+        } else {
+            let part = |part| u64::try_from(part).expect("a part is not above the whole");
+            let divide = |product: u128| (part(product / total), product % total);
+            let divided =
+                weights.iter().map(|weight| divide(u128::from(whole) * u128::from(*weight)));
+            hand_out(whole, divided, &mut self.parts, &mut self.wide);
         }
         Some(&self.parts)
     }
 }
 
-/// `whole × part / total`, rounded up: for errors, which may be too large but not too small.
-/// Nothing where `total` is nothing; `part` must not be above `total`.
-pub(super) fn share_rounded_up(whole: u64, part: u64, total: u128) -> u64 {
-    if total == 0 {
-        return 0;
+/// `total`, where it and its product with `whole`, which no product with a weight exceeds, fit.
+fn in_64_bits(whole: u64, total: u128) -> Option<u64> {
+    u64::try_from(total).ok().filter(|total| whole.checked_mul(*total).is_some())
+}
+
+/// Takes parts, rounded down, and what that left of each, and hands out the units left over.
+fn hand_out<N: Ord>(
+    whole: u64,
+    divided: impl Iterator<Item = (u64, N)>,
+    parts: &mut Vec<u64>,
+    remainders: &mut Vec<Remainder<N>>,
+) {
+    remainders.clear();
+    let mut left = whole;
+    for (index, (part, remainder)) in divided.enumerate() {
+        left -= part;
+        parts.push(part);
+        remainders.push((Reverse(remainder), index));
     }
-    let product = u128::from(whole) * u128::from(part);
-    u64::try_from(product.div_ceil(total)).expect("a share is not above the whole")
+    let units = usize::try_from(left).expect("fewer units are left over than there are parts");
+    if units > 0 {
+        // The remainders add up to `units × total` and each is below `total`, so more than
+        // `units` of them are above nothing: no unit ever goes to a weight of nothing.
+        remainders.select_nth_unstable(units - 1);
+        for (_, index) in &remainders[..units] {
+            parts[*index] += 1;
+        }
+    }
+}
+
+/// `whole × part / total` for each of `parts`, rounded up: for errors, which may be too large but not too small.
+/// Nothing where `total`, of which these are parts, is nothing.
+pub(super) fn shares_rounded_up(whole: u64, parts: &[u64]) -> Vec<u64> {
+    let total: u128 = parts.iter().copied().map(u128::from).sum();
+    match in_64_bits(whole, total) {
+        Some(0) => vec![0; parts.len()],
+        Some(total) => parts.iter().map(|part| (whole * part).div_ceil(total)).collect(),
+        None => {
+            let share = |part: &u64| (u128::from(whole) * u128::from(*part)).div_ceil(total);
+            let fits = |share| u64::try_from(share).expect("a share is not above the whole");
+            parts.iter().map(|part| fits(share(part))).collect()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -93,9 +121,10 @@ mod tests {
 
     #[test]
     fn an_error_is_rounded_up() {
-        assert_eq!(share_rounded_up(10, 1, 3), 4);
-        assert_eq!(share_rounded_up(10, 3, 3), 10);
-        assert_eq!(share_rounded_up(10, 0, 0), 0);
+        assert_eq!(shares_rounded_up(10, &[1, 2]), [4, 7]);
+        assert_eq!(shares_rounded_up(10, &[3, 0]), [10, 0]);
+        assert_eq!(shares_rounded_up(10, &[0, 0]), [0, 0]);
+        assert_eq!(shares_rounded_up(u64::MAX, &[1, u64::MAX]), [1, u64::MAX]);
     }
 
     #[test]

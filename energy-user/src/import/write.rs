@@ -170,6 +170,7 @@ fn batch(log: &Log, rows: &[LogRow], first: usize) -> Batch {
             energy: logged.energy,
             error: logged.error,
             flags: logged.flags,
+            busy: None,
         }));
     }
     batch

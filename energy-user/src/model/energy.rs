@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{DomainId, Provenance};
-use crate::units::Microjoules;
+use crate::units::{Microjoules, Nanoseconds};
 
 /// What was odd about a counter in a window. A set, kept as text in the trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -98,6 +98,9 @@ pub struct EnergySample {
     pub error: Option<Microjoules>,
     /// What was odd.
     pub flags: CounterFlags,
+    /// How long threads ran on the CPUs that feed the domain, where that is known of all those CPUs and of none but
+    /// those.
+    pub busy: Option<Nanoseconds>,
 }
 
 #[cfg(test)]

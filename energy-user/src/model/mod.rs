@@ -1,6 +1,7 @@
 //! The nouns every stage speaks of. No file, clock or counter is touched here.
 
 mod attributed;
+mod busy;
 mod counts;
 mod domain;
 mod energy;
@@ -15,6 +16,7 @@ mod topology;
 mod window;
 
 pub use attributed::{AttributedSample, Component};
+pub use busy::BusyCpus;
 pub use counts::{Counted, HardwareCounter, ParseHardwareCounterError};
 pub use domain::{Domain, DomainId, ParseDomainError, disjoint_cover, disjoint_cover_with};
 pub use energy::{CounterFlags, EnergySample};

@@ -2,7 +2,7 @@
 
 use super::RecordError;
 use super::cards::Cards;
-use crate::model::{DomainId, EnergySample, GpuSample, Residency, ThreadId, Window};
+use crate::model::{BusyCpus, DomainId, EnergySample, GpuSample, Window};
 use crate::sources::{
     Calibration, CounterSpec, CrossCheck, Discovery, EnergySource, Meter, PowerModel,
 };
@@ -149,7 +149,7 @@ impl Energy {
     pub(super) fn of_window(
         &mut self,
         window: &Window,
-        rows: &[Residency],
+        busy: &BusyCpus<'_>,
     ) -> Option<Vec<EnergySample>> {
         let mut meters = self.metered.iter().flat_map(|metered| &metered.meters);
         if !meters.all(|meter| meter.has_reached(window.end)) {
@@ -161,13 +161,10 @@ impl Energy {
         }
         self.cross_check.add(&samples, window.length());
         if let Some(model) = &self.model {
-            let busy = |cpu: u16| -> Nanoseconds {
-                rows.iter()
-                    .filter(|row| row.cpu == cpu && row.thread != ThreadId::IDLE)
-                    .map(|row| row.oncpu)
-                    .sum()
-            };
-            samples.extend(model.estimate(window, &busy));
+            samples.extend(model.estimate(window, &|cpu| busy.on(cpu)));
+        }
+        for sample in &mut samples {
+            sample.busy = busy.feeding(sample.domain);
         }
         Some(samples)
     }

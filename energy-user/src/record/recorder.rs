@@ -18,7 +18,8 @@ use super::ticker::Ticker;
 use super::writing::Writing;
 use super::{Progress, RecordError, RecordOptions, Recording, TargetChoice, privileges};
 use crate::model::{
-    DomainId, EnergySample, Grid, Losses, Provenance, Residency, Window, disjoint_cover_with,
+    BusyCpus, DomainId, EnergySample, Grid, Losses, Provenance, Residency, Topology, Window,
+    disjoint_cover_with,
 };
 use crate::probes::{
     AttachOptions, Probes, count_event, monotonic_now, sees_host_pids, suspended, wall_now,
@@ -121,6 +122,7 @@ pub async fn record(
     });
     let mut recorder = Recorder {
         grid,
+        topology: session.topology.clone(),
         start,
         utc,
         capture,
@@ -144,6 +146,7 @@ pub async fn record(
 
 struct Recorder {
     grid: Grid,
+    topology: Topology,
     start: MonotonicTime,
     utc: WallTime,
     capture: Capture,
@@ -290,7 +293,8 @@ impl Recorder {
         self.counted.switches = switches;
         self.counted.events = events;
         // Counters are read at every line before windows are drained past it.
-        let samples = self.energy.of_window(&window, &residency).unwrap_or_default();
+        let busy = BusyCpus::new(&self.topology, &residency);
+        let samples = self.energy.of_window(&window, &busy).unwrap_or_default();
         let cards = self.energy.cards_of_window(&window);
         self.capture.tasks().introduce(cards.iter().filter_map(|card| card.pid));
         self.losses.energy_gaps +=

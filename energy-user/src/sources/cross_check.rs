@@ -150,6 +150,7 @@ mod tests {
             energy: energy_uj.map(Microjoules::new),
             error: None,
             flags: CounterFlags::NONE,
+            busy: None,
         }
     }
 

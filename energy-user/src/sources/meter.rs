@@ -144,6 +144,7 @@ impl Meter {
             energy,
             error,
             flags,
+            busy: None,
         })
     }
 

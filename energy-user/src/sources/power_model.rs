@@ -126,6 +126,7 @@ impl PowerModel {
             energy: Some(energy.to_microjoules()),
             error: Some(Joules::new(energy.get() * relative_error).to_microjoules()),
             flags: CounterFlags::NONE,
+            busy: None,
         };
         let mut samples = Vec::new();
         for socket in self.sockets() {

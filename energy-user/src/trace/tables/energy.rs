@@ -8,7 +8,7 @@ use arrow_schema::{DataType, SchemaRef};
 use super::encode::{domains, int32, optional_int64, schema_of, text};
 use super::{ColumnError, Columns, Table};
 use crate::model::{CounterFlags, EnergySample, Provenance};
-use crate::units::Microjoules;
+use crate::units::{Microjoules, Nanoseconds};
 
 pub(in crate::trace) struct Energy;
 
@@ -24,6 +24,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         ("energy_uj", DataType::Int64, true),
         ("error_uj", DataType::Int64, true),
         ("flags", DataType::Utf8, false),
+        ("busy_ns", DataType::Int64, true),
     ])
 });
 
@@ -31,7 +32,7 @@ impl Table for Energy {
     type Row = EnergySample;
 
     const NAME: &'static str = "energy";
-    const DELTA_COLUMNS: &'static [&'static str] = &["window", "energy_uj"];
+    const DELTA_COLUMNS: &'static [&'static str] = &["window", "energy_uj", "busy_ns"];
 
     fn schema() -> SchemaRef {
         Arc::clone(&SCHEMA)
@@ -52,6 +53,7 @@ impl Table for Energy {
             optional_int64("energy_uj", energies)?,
             optional_int64("error_uj", errors)?,
             text(rows.iter().map(|row| row.flags.to_string())),
+            optional_int64("busy_ns", rows.iter().map(|row| row.busy.map(Nanoseconds::get)))?,
         ];
         Ok(RecordBatch::try_new(Self::schema(), columns).expect("columns made for this schema"))
     }
@@ -64,6 +66,7 @@ impl Table for Energy {
         let energy = columns.optional_integers("energy_uj")?;
         let error = columns.optional_integers("error_uj")?;
         let flags = columns.texts("flags")?;
+        let busy = columns.optional_integers("busy_ns")?;
         Ok((0..columns.rows())
             .map(|row| EnergySample {
                 window: window[row],
@@ -73,6 +76,7 @@ impl Table for Energy {
                 energy: energy[row].map(Microjoules::new),
                 error: error[row].map(Microjoules::new),
                 flags: CounterFlags::from_names(flags[row]),
+                busy: busy[row].map(Nanoseconds::new),
             })
             .collect())
     }
@@ -96,9 +100,10 @@ mod tests {
             energy: Some(Microjoules::ZERO),
             error: None,
             flags: CounterFlags::NONE,
+            busy: Some(Nanoseconds::ZERO),
         };
         let flags = CounterFlags::GAP.with(CounterFlags::UNREADABLE);
-        let unknown = EnergySample { window: 1, energy: None, flags, ..zero.clone() };
+        let unknown = EnergySample { window: 1, energy: None, flags, busy: None, ..zero.clone() };
         let rows = vec![zero, unknown];
         let batch = Energy::encode(&rows).unwrap();
         assert_eq!(Energy::decode(&Columns::of(&batch)), Ok(rows));
