@@ -3,7 +3,8 @@
 //! where it is installed.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -20,9 +21,12 @@ use super::recording::Recording;
 use super::scaphandre::Scaphandre;
 use crate::command;
 
-/// What the package draws whatever runs, and what everything but the programs draws for a CPU second.
+/// What the package draws whatever runs.
 const STATIC_WATTS: &str = "20";
-const REST_WATTS: &str = "12";
+
+/// What the tools that look on draw for a CPU second. All else draws nothing: its CPU time is known to a timer
+/// tick only, which would be an error of the counter that no counter has.
+const TOOL_WATTS: &str = "12";
 
 /// Programs with less of what all of them drew are not looked at.
 const LEAST_SHARE: f64 = 0.05;
@@ -125,6 +129,9 @@ impl Scene {
         let root = simulation.root.to_str().context("the target directory's name is no UTF-8")?;
         let scaphandre = Scaphandre::start(&simulation.root, &setting.place)?;
         let recording = Recording::start_with(setting, &["--no-stacks", "--powercap-root", root])?;
+        for pid in scaphandre.iter().map(Scaphandre::pid).chain([recording.pid()]) {
+            simulation.command(&format!("load {pid} {TOOL_WATTS}\n"))?;
+        }
         for load in &mut loads {
             load.begin()?;
         }
@@ -136,7 +143,8 @@ impl Scene {
         let scaphandre = scaphandre.map(Scaphandre::finish).transpose()?;
         let trace = recording.trace().to_owned();
         recording.finish()?;
-        let truth = simulation.finish()?;
+        let mut truth = simulation.finish()?;
+        truth.retain(|pid, _| loads.iter().any(|load| load.pid() == *pid));
         let mut told = BTreeMap::new();
         for model in MODELS {
             told.insert(model, self.errors_of(model, &trace, &truth, setting)?);
@@ -236,7 +244,7 @@ impl Simulation {
         }
         let mut simulate = Command::new(&setting.program);
         simulate.arg("simulate-powercap").arg(&root).args(["--watts", watts]);
-        simulate.args(["--rest-watts", REST_WATTS, "--static-watts", STATIC_WATTS]);
+        simulate.args(["--static-watts", STATIC_WATTS]);
         simulate.args(["--seed", &seed.to_string()]);
         let mut program = Background::start(&mut simulate)?;
         // Counters of real machines are on time however busy the machine is.
@@ -254,7 +262,14 @@ impl Simulation {
         Ok(Self { program, root })
     }
 
-    /// Ends it, and gives what each program truly drew, in microjoules.
+    /// Has it do something.
+    fn command(&self, line: &str) -> anyhow::Result<()> {
+        let path = self.root.join("control");
+        let write = || OpenOptions::new().append(true).open(&path)?.write_all(line.as_bytes());
+        write().with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Ends it, and gives what each process of known watts truly drew, in microjoules.
     fn finish(mut self) -> anyhow::Result<BTreeMap<u32, f64>> {
         self.program.interrupt()?;
         let path = self.root.join("truth.json");

@@ -52,6 +52,11 @@ impl Scaphandre {
         Ok(Some(Self { program, output }))
     }
 
+    /// Its process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
     /// Ends it, and gives what it says that each process drew, in the mean and in microwatts times the steps.
     pub(super) fn finish(mut self) -> anyhow::Result<BTreeMap<u32, f64>> {
         self.program.end_by(Signal::SIGTERM)?;
