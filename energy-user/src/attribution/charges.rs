@@ -1,6 +1,8 @@
 //! The charges of a domain that CPUs feed, in one window: active energy as the model weighs what ran,
 //! and idle energy as the policy has it.
 
+use std::borrow::Cow;
+
 use super::Rules;
 use super::doubt::Doubt;
 use super::rounding::{shares_rounded_up, split};
@@ -9,12 +11,12 @@ use crate::units::{Microjoules, Nanoseconds};
 
 /// Active energy with those that share it.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
+pub(super) struct Part<'a> {
     pub energy: Microjoules,
     /// Its standard error.
     pub error: Microjoules,
     /// What ran where it was drawn, ascending by thread.
-    pub ran: Vec<Residency>,
+    pub ran: Cow<'a, [Residency]>,
     /// For how long idle power was taken from it.
     pub above_idle_for: Nanoseconds,
 }
@@ -38,15 +40,30 @@ impl Charges {
     pub(super) fn of(
         window: &Window,
         domain: DomainId,
-        parts: &[Part],
+        parts: &[Part<'_>],
         idle: Microjoules,
         rules: &Rules<'_>,
     ) -> Self {
         let Some(active) = Shares::of(domain, parts, rules) else { return Self::default() };
-        let of_idle = rules.idle.divide(idle, &active.weights(parts.len()));
+        let of_idle = rules.idle.divide(idle, || active.weights(parts.len()));
         let is_active = parts.iter().any(|part| part.energy > Microjoules::ZERO);
+        match (is_active, of_idle) {
+            (true, None) => active.charges(window, domain),
+            (_, Some(of_idle)) => Self::with_idle(window, domain, &active, is_active, &of_idle),
+            (false, None) => Self::default(),
+        }
+    }
+
+    /// Where every thread is charged with a part of idle energy, too.
+    fn with_idle(
+        window: &Window,
+        domain: DomainId,
+        active: &Shares,
+        is_active: bool,
+        of_idle: &[u64],
+    ) -> Self {
         let mut charges = Self::default();
-        charges.samples.reserve(active.threads.len());
+        let nothing = active.doubt.nothing();
         for (index, &(thread, _)) in active.threads.iter().enumerate() {
             let charge = |component, energy, error: u64| AttributedSample {
                 window: window.index,
@@ -60,11 +77,8 @@ impl Charges {
                 let (energy, error) = (active.energies[index], active.errors[index]);
                 charges.add(charge(Component::Active, energy, error), active.doubt.of(index));
             }
-            if let Some(parts) = &of_idle {
-                charges.shared_idle += Microjoules::new(parts[index]);
-                let nothing = active.doubt.nothing();
-                charges.add(charge(Component::Idle, parts[index], 1), &nothing);
-            }
+            charges.shared_idle += Microjoules::new(of_idle[index]);
+            charges.add(charge(Component::Idle, of_idle[index], 1), &nothing);
         }
         charges
     }
@@ -96,7 +110,7 @@ struct Shares {
 
 impl Shares {
     /// `None` where nothing ran.
-    fn of(domain: DomainId, parts: &[Part], rules: &Rules<'_>) -> Option<Self> {
+    fn of(domain: DomainId, parts: &[Part<'_>], rules: &Rules<'_>) -> Option<Self> {
         let (of_all, others) = parts.split_last()?;
         let mut shares = Self::of_part(domain, of_all, rules)?;
         for part in others {
@@ -106,7 +120,7 @@ impl Shares {
     }
 
     /// Of one part alone.
-    fn of_part(domain: DomainId, part: &Part, rules: &Rules<'_>) -> Option<Self> {
+    fn of_part(domain: DomainId, part: &Part<'_>, rules: &Rules<'_>) -> Option<Self> {
         let threads = rules.model.weights(domain, &part.ran);
         let plain: Vec<u64> = threads.iter().map(|(_, weight)| *weight).collect();
         let energies = split(part.energy.get(), &plain)?;
@@ -130,6 +144,26 @@ impl Shares {
             self.errors[place] = self.errors[place].saturating_add(part.errors[index]);
         }
         self.doubt.add(&part.doubt, &places);
+    }
+
+    /// These alone, as charges.
+    fn charges(self, window: &Window, domain: DomainId) -> Charges {
+        // Lost time comes first, as threads ascend.
+        let lost = self.threads.partition_point(|(thread, _)| *thread <= ThreadId::LOST);
+        let charge = |index: usize| AttributedSample {
+            window: window.index,
+            thread: self.threads[index].0,
+            domain,
+            component: Component::Active,
+            energy: Microjoules::new(self.energies[index]),
+            error: Microjoules::new(self.errors[index]),
+        };
+        Charges {
+            samples: (lost..self.threads.len()).map(charge).collect(),
+            unattributed: Microjoules::new(self.energies[..lost].iter().sum()),
+            doubt: self.doubt.without_first(lost),
+            shared_idle: Microjoules::ZERO,
+        }
     }
 
     /// What idle energy is shared in proportion to: the model's weights or, where active energy has several

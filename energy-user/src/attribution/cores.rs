@@ -3,6 +3,8 @@
 //! What a core drew above its idle power is of those that ran on its one or two CPUs, and no model has to say
 //! so. Only the rest of the package, its caches, fabric and memory controller, is shared by all that ran.
 
+use std::borrow::Cow;
+
 use rustc_hash::FxHashMap;
 
 use super::Rules;
@@ -14,16 +16,16 @@ use crate::units::{Joules, Microjoules, Nanoseconds};
 /// The active energy of the package that `whole` is the only part of: a part for each of its cores that
 /// anything ran on, and the rest, which is for all. As it was where it is no package, or where the energy of
 /// any of its cores is unknown: those on the others would pay for that one.
-pub(super) fn parted_by_core(
+pub(super) fn parted_by_core<'a>(
     package: DomainId,
-    whole: Part,
+    whole: Part<'a>,
     window: &Window,
     energy: &[EnergySample],
     rules: &Rules<'_>,
-) -> Vec<Part> {
+) -> Vec<Part<'a>> {
     let Some(cores) = Cores::of(package, energy, rules) else { return vec![whole] };
     let mut ran: Vec<Vec<Residency>> = vec![Vec::new(); cores.counted.len()];
-    for row in &whole.ran {
+    for row in whole.ran.iter() {
         if let Some(core) = cores.by_cpu.get(&row.cpu) {
             ran[*core].push(*row);
         }
@@ -33,6 +35,7 @@ pub(super) fn parted_by_core(
         if !ran.is_empty() {
             let idle = rules.baselines.energy(core, window.length());
             let energy = measured.checked_sub(idle).unwrap_or(Microjoules::ZERO);
+            let ran = Cow::Owned(ran);
             parts.push(Part { energy, error, ran, above_idle_for: Nanoseconds::ZERO });
         }
     }
@@ -46,7 +49,7 @@ pub(super) fn parted_by_core(
 
 /// Makes the parts no more than `whole`, as idle power of the package may contain what its cores drew
 /// without load; gives what is left of it.
-fn not_above(whole: u64, parts: &mut [Part]) -> u64 {
+fn not_above(whole: u64, parts: &mut [Part<'_>]) -> u64 {
     let energies: Vec<u64> = parts.iter().map(|part| part.energy.get()).collect();
     let sum: u128 = energies.iter().copied().map(u128::from).sum();
     let Some(fewer) = (sum > u128::from(whole)).then(|| split(whole, &energies)).flatten() else {

@@ -29,6 +29,12 @@ impl Doubt {
         }
     }
 
+    /// All but the first so many.
+    pub(super) fn without_first(mut self, charges: usize) -> Self {
+        self.values.drain(..charges * self.causes);
+        self
+    }
+
     /// The vector of a charge that the model has no part in.
     pub(super) fn nothing(&self) -> Vec<f64> {
         vec![0.0; self.causes]

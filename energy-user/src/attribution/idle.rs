@@ -92,15 +92,19 @@ impl<'a> IdleRule<'a> {
 
     /// Divides idle energy among what ran, an entry for each of `weights`, ascending by thread, which
     /// say what each weighs in the active energy. `None` where it stays nobody's.
-    pub(super) fn divide(self, idle: Microjoules, weights: &[(ThreadId, u64)]) -> Option<Vec<u64>> {
+    pub(super) fn divide(
+        self,
+        idle: Microjoules,
+        weights: impl FnOnce() -> Vec<(ThreadId, u64)>,
+    ) -> Option<Vec<u64>> {
         match self {
             _ if idle == Microjoules::ZERO => None,
             Self::Separate => None,
             Self::Proportional => {
-                let weights: Vec<u64> = weights.iter().map(|(_, weight)| *weight).collect();
+                let weights: Vec<u64> = weights().iter().map(|(_, weight)| *weight).collect();
                 split(idle.get(), &weights)
             }
-            Self::Equal(processes) => equally(idle, weights, processes),
+            Self::Equal(processes) => equally(idle, &weights(), processes),
         }
     }
 }
@@ -141,14 +145,14 @@ mod tests {
         let threads = [thread(10, 10), thread(20, 20), thread(20, 21)];
         let processes = ProcessNumbers::new(&(2..).map(ThreadId).zip(threads).collect());
         let weights = [(ThreadId(2), 1), (ThreadId(3), 30), (ThreadId(4), 10)];
-        let divided = IdleRule::Equal(&processes).divide(Microjoules::new(80), &weights);
+        let divided = IdleRule::Equal(&processes).divide(Microjoules::new(80), || weights.to_vec());
         assert_eq!(divided, Some(vec![40, 30, 10]));
     }
 
     #[test]
     fn what_weighs_three_times_as_much_is_charged_three_times_the_idle_energy() {
         let weights = [(ThreadId(2), 1), (ThreadId(3), 3)];
-        let divided = IdleRule::Proportional.divide(Microjoules::new(80), &weights);
+        let divided = IdleRule::Proportional.divide(Microjoules::new(80), || weights.to_vec());
         assert_eq!(divided, Some(vec![20, 60]));
     }
 
@@ -156,7 +160,7 @@ mod tests {
     fn where_nothing_ran_idle_energy_is_nobodys() {
         let processes = ProcessNumbers::default();
         for rule in [IdleRule::Proportional, IdleRule::Equal(&processes)] {
-            assert_eq!(rule.divide(Microjoules::new(80), &[]), None);
+            assert_eq!(rule.divide(Microjoules::new(80), Vec::new), None);
         }
     }
 }

@@ -40,6 +40,8 @@ pub use smt::{ParseSmtFactorError, SmtFactor};
 pub use stacks::{StackCharge, StackDivider, ThreadCharge};
 pub use time_share::TimeShare;
 
+use std::borrow::Cow;
+
 use crate::model::{
     AttributedSample, DomainId, EnergySample, Ledger, Provenance, Residency, ThreadId, Topology,
     Window,
@@ -134,11 +136,12 @@ pub fn attribute_window_with_cards(
     cards: &[CardUse],
     rules: &Rules<'_>,
 ) -> AttributedWindow {
-    let mut busy: Vec<Residency> = residency
-        .iter()
-        .filter(|row| row.thread != ThreadId::IDLE && row.oncpu > Nanoseconds::ZERO)
-        .copied()
-        .collect();
+    let mut busy: Vec<Residency> = Vec::with_capacity(residency.len());
+    busy.extend(
+        residency
+            .iter()
+            .filter(|row| row.thread != ThreadId::IDLE && row.oncpu > Nanoseconds::ZERO),
+    );
     busy.sort_unstable_by_key(|row| (row.thread, row.cpu));
     let domains = energy.iter().map(|sample| {
         let card = cards.iter().find(|card| card.domain == sample.domain);
@@ -185,8 +188,12 @@ fn attribute_domain(
         ledger.unattributed = active;
     } else {
         let feeders = rules.topology.feeders(domain);
-        let ran: Vec<Residency> =
-            busy.iter().filter(|row| feeders.contains(row.cpu)).copied().collect();
+        let feeds = |row: &&Residency| feeders.contains(row.cpu);
+        let ran = if busy.iter().all(|row| feeds(&row)) {
+            Cow::Borrowed(busy)
+        } else {
+            busy.iter().filter(feeds).copied().collect()
+        };
         let idle = measured.min(baseline);
         let whole =
             Part { energy: active, error: divided.error, ran, above_idle_for: window.length() };

@@ -11,7 +11,7 @@ pub struct TimeShare;
 
 impl Model for TimeShare {
     fn weights(&self, _domain: DomainId, ran: &[Residency]) -> Vec<(ThreadId, u64)> {
-        let mut weights: Vec<(ThreadId, u64)> = Vec::new();
+        let mut weights: Vec<(ThreadId, u64)> = Vec::with_capacity(ran.len());
         for residency in ran {
             let nanoseconds = residency.oncpu.get();
             match weights.last_mut() {

@@ -224,7 +224,7 @@ impl ProfileBuilder {
                 ThreadId::IDLE => {}
                 ThreadId::LOST => self.profile.lost_oncpu += row.oncpu,
                 thread => {
-                    let sum = self.threads.of(thread);
+                    let sum = self.threads.ran(thread);
                     sum.oncpu += row.oncpu;
                     sum.switches += u64::from(row.switches);
                 }
@@ -242,8 +242,9 @@ impl ProfileBuilder {
             account.provenance = account.provenance.max(Some(divided.provenance));
             account.errors.add(divided.error, divided.error, divided.provenance);
             let of_all: Microjoules = divided.samples.iter().map(|sample| sample.error).sum();
+            let mut charges = self.threads.charges(divided.domain);
             for (index, sample) in divided.samples.iter().enumerate() {
-                let charge = self.threads.of(sample.thread).charge(sample.domain);
+                let charge = charges.of(sample.thread);
                 charge.of.energy += sample.energy;
                 charge.of.error.add(sample.error, of_all, divided.provenance);
                 charge.add_doubt(divided.doubt.of(index));

@@ -1,8 +1,9 @@
 //! What has been added up of each thread so far, found quickly: every row of residency and every
 //! charge of a recording is added to one of these.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
 
 use super::account::{Charge, ThreadAccount};
 use crate::attribution;
@@ -12,22 +13,24 @@ use crate::units::Nanoseconds;
 /// The sums of all threads.
 #[derive(Debug, Default)]
 pub(super) struct ThreadSums {
-    by_thread: HashMap<ThreadId, ThreadSum, BuildHasherDefault<ThreadHasher>>,
+    places: Places,
+    /// By place; some of the last may be missing.
+    ran: Vec<Ran>,
+    /// The same for each domain, of which there are a few at most; `None` where a thread was charged with nothing.
+    charges: Vec<(DomainId, Vec<Option<ChargeSum>>)>,
 }
 
-/// The sums of one thread.
-#[derive(Debug, Default)]
-pub(super) struct ThreadSum {
-    /// How long it ran.
+/// How much a thread ran.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ran {
+    /// How long.
     pub(super) oncpu: Nanoseconds,
     /// How often it was switched out.
     pub(super) switches: u64,
-    /// Its energy. There are a few domains at most, so looking through them is quickest.
-    charges: Vec<(DomainId, ChargeSum)>,
 }
 
 /// What has been added up of one thread and domain.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ChargeSum {
     /// The energy, with its errors but for the model's.
     pub(super) of: Charge,
@@ -53,54 +56,85 @@ impl ChargeSum {
 }
 
 impl ThreadSums {
-    /// The sums of `thread`; nothing so far where it is new.
-    pub(super) fn of(&mut self, thread: ThreadId) -> &mut ThreadSum {
-        self.by_thread.entry(thread).or_default()
+    /// How much `thread` ran; nothing so far where it is new.
+    pub(super) fn ran(&mut self, thread: ThreadId) -> &mut Ran {
+        at(&mut self.ran, self.places.of(thread))
+    }
+
+    /// What is charged of `domain`.
+    pub(super) fn charges(&mut self, domain: DomainId) -> ChargeSums<'_> {
+        let found = self.charges.iter().position(|(known, _)| *known == domain);
+        let index = found.unwrap_or_else(|| {
+            self.charges.push((domain, Vec::new()));
+            self.charges.len() - 1
+        });
+        ChargeSums { places: &mut self.places, sums: &mut self.charges[index].1 }
     }
 
     /// The sums as accounts, whose owners are still to be named.
     pub(super) fn into_accounts(self) -> BTreeMap<ThreadId, ThreadAccount> {
-        let account = |sum: ThreadSum| ThreadAccount {
-            oncpu: sum.oncpu,
-            switches: sum.switches,
-            charges: sum.charges.into_iter().map(|(id, sum)| (id, sum.finish())).collect(),
-            ..ThreadAccount::default()
-        };
-        self.by_thread.into_iter().map(|(thread, sum)| (thread, account(sum))).collect()
-    }
-}
-
-impl ThreadSum {
-    /// The energy of `domain`; nothing so far where it is new.
-    pub(super) fn charge(&mut self, domain: DomainId) -> &mut ChargeSum {
-        let found = self.charges.iter().position(|(known, _)| *known == domain);
-        let index = found.unwrap_or_else(|| {
-            self.charges.push((domain, ChargeSum::default()));
-            self.charges.len() - 1
-        });
-        &mut self.charges[index].1
-    }
-}
-
-/// Spreads ids that count up from 2 over all bits, by the golden ratio. Nobody gains from a trace
-/// whose ids collide: reading it would take long, and that is all.
-/// Reference: Knuth, The Art of Computer Programming, volume 3, section 6.4.
-#[derive(Debug, Default)]
-struct ThreadHasher(u64);
-
-impl Hasher for ThreadHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
+        let mut accounts = vec![ThreadAccount::default(); self.places.threads.len()];
+        for (account, ran) in accounts.iter_mut().zip(self.ran) {
+            (account.oncpu, account.switches) = (ran.oncpu, ran.switches);
         }
+        for (domain, sums) in self.charges {
+            for (account, sum) in accounts.iter_mut().zip(sums) {
+                account.charges.extend(sum.map(|sum| (domain, sum.finish())));
+            }
+        }
+        self.places.threads.into_iter().zip(accounts).collect()
     }
+}
 
-    fn write_u32(&mut self, number: u32) {
-        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+/// The sums of one domain.
+#[derive(Debug)]
+pub(super) struct ChargeSums<'a> {
+    places: &'a mut Places,
+    sums: &'a mut Vec<Option<ChargeSum>>,
+}
+
+impl ChargeSums<'_> {
+    /// Of `thread`; nothing so far where it is new.
+    pub(super) fn of(&mut self, thread: ThreadId) -> &mut ChargeSum {
+        at(self.sums, self.places.of(thread)).get_or_insert_default()
     }
+}
 
-    fn finish(&self) -> u64 {
-        self.0
+/// What is at a place, which may be the first to be asked for so far out.
+fn at<T: Clone + Default>(all: &mut Vec<T>, place: usize) -> &mut T {
+    if place >= all.len() {
+        all.resize(place + 1, T::default());
+    }
+    &mut all[place]
+}
+
+/// Where each thread's sums are: threads that follow each other lie beside each other, as they come in order.
+#[derive(Debug, Default)]
+struct Places {
+    /// By number, of threads whose numbers are low.
+    low: Vec<Option<u32>>,
+    /// Of all others: numbers count up from 2, but a damaged trace may have any.
+    high: FxHashMap<ThreadId, Option<u32>>,
+    /// The thread at each place.
+    threads: Vec<ThreadId>,
+}
+
+/// Numbers below this are low: a table of them takes 32 MiB at most.
+const LOW: usize = 1 << 22;
+
+impl Places {
+    fn of(&mut self, thread: ThreadId) -> usize {
+        let number = thread.0 as usize;
+        let place = if number < LOW {
+            at(&mut self.low, number)
+        } else {
+            self.high.entry(thread).or_default()
+        };
+        let place = *place.get_or_insert_with(|| {
+            self.threads.push(thread);
+            u32::try_from(self.threads.len() - 1).expect("as many as there are numbers")
+        });
+        place as usize
     }
 }
 
@@ -110,21 +144,29 @@ mod tests {
     use crate::model::Domain;
     use crate::units::Microjoules;
 
+    /// No recording has so many threads.
+    const FAR: u32 = u32::MAX;
+
     #[test]
     fn what_is_added_in_any_order_is_found_in_the_account() {
         let package = DomainId::of_socket(Domain::Package, 0);
         let dram = DomainId::of_socket(Domain::Dram, 0);
         let mut sums = ThreadSums::default();
         for (thread, domain, energy) in
-            [(7, dram, 1), (2, package, 2), (7, package, 4), (7, dram, 8)]
+            [(7, dram, 1), (2, package, 2), (7, package, 4), (7, dram, 8), (FAR, dram, 16)]
         {
-            sums.of(ThreadId(thread)).charge(domain).of.energy += Microjoules::new(energy);
-            sums.of(ThreadId(thread)).switches += 1;
+            sums.charges(domain).of(ThreadId(thread)).of.energy += Microjoules::new(energy);
+            sums.ran(ThreadId(thread)).switches += 1;
         }
         let accounts = sums.into_accounts();
         let energy = |thread, domain| accounts[&ThreadId(thread)].charges[&domain].energy.get();
         assert_eq!((energy(7, dram), energy(7, package), energy(2, package)), (9, 4, 2));
+        assert_eq!(energy(FAR, dram), 16);
+        assert!(
+            !accounts[&ThreadId(2)].charges.contains_key(&dram),
+            "nothing is not a charge of 0"
+        );
         assert_eq!(accounts[&ThreadId(7)].switches, 3);
-        assert_eq!(accounts.len(), 2);
+        assert_eq!(accounts.len(), 3);
     }
 }
