@@ -56,3 +56,19 @@ impl Doubt {
 pub fn length(vector: &[f64]) -> f64 {
     vector.iter().map(|value| value * value).sum::<f64>().sqrt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_stay_with_their_charges_when_the_first_are_left_out() {
+        let mut doubt = Doubt::default();
+        for vector in [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]] {
+            doubt.push(&vector);
+        }
+        let rest = doubt.without_first(1);
+        assert_eq!((rest.of(0), rest.of(1)), (&[3.0, 4.0][..], &[5.0, 6.0][..]));
+        assert_eq!(Doubt::default().without_first(1), Doubt::default());
+    }
+}
