@@ -18,6 +18,8 @@ pub struct Losses {
     pub mappings: u64,
     /// Switches that arrived after their window's edge had been charged to the thread before.
     pub late_switches: u64,
+    /// Nanoseconds of CPU time that had been charged to the thread before when those arrived.
+    pub late_time_ns: u64,
     /// Window edges at which the counters were read more than one window late.
     pub late_ticks: u64,
     /// Domain windows whose energy is unknown (gap, garbage, reset, implausible).
@@ -31,7 +33,7 @@ pub struct Losses {
 
 impl Losses {
     /// Each loss with its name, in the order shown.
-    pub fn named(&self) -> [(&'static str, u64); 10] {
+    pub fn named(&self) -> [(&'static str, u64); 11] {
         [
             ("switches lost (log full)", self.switches),
             ("ns of CPU time charged to [lost]", self.cpu_time_ns),
@@ -39,6 +41,7 @@ impl Losses {
             ("samples lost", self.samples),
             ("mappings lost", self.mappings),
             ("late switches", self.late_switches),
+            ("ns of CPU time charged before late switches", self.late_time_ns),
             ("late counter reads", self.late_ticks),
             ("domain windows without energy", self.energy_gaps),
             ("switches the kernel did not tell", self.unseen_switches),

@@ -29,6 +29,19 @@ struct Seen {
     alive: bool,
     /// The address of the CPU's idle task, once that has left it.
     idle: Option<u64>,
+    /// The latest sample that is older than what is to be charged: when, and the address of the task that ran.
+    sampled: Option<(MonotonicTime, u64)>,
+    /// Where charging had got to when a switch last came late.
+    late: Option<MonotonicTime>,
+}
+
+impl Seen {
+    /// Whether a sample since `from`, where charging has got to, says that another thread runs than the one that
+    /// was seen to come: the kernel did not tell of a switch.
+    fn is_contradicted(&self, from: MonotonicTime) -> bool {
+        let sampled = self.sampled.filter(|(at, _)| *at > from);
+        sampled.zip(self.state.running).is_some_and(|((_, ran), running)| ran != running)
+    }
 }
 
 /// The probes, and the books they are drained into.
@@ -39,6 +52,7 @@ pub(super) struct Capture {
     start: MonotonicTime,
     cpus: Vec<Seen>,
     late_switches: u64,
+    late_time: Nanoseconds,
     lost_time: Nanoseconds,
     stacks: Option<Stacks>,
     /// `None` where nothing is counted.
@@ -84,6 +98,7 @@ impl Capture {
             start,
             cpus,
             late_switches: 0,
+            late_time: Nanoseconds::ZERO,
             lost_time: Nanoseconds::ZERO,
             stacks,
             counts,
@@ -217,6 +232,11 @@ impl Capture {
         self.late_switches
     }
 
+    /// The time that had been charged to the thread before when those came.
+    pub(super) fn late_time(&self) -> Nanoseconds {
+        self.late_time
+    }
+
     /// Time charged to nobody known.
     pub(super) fn lost_time(&self) -> Nanoseconds {
         self.lost_time
@@ -239,11 +259,18 @@ impl Capture {
     }
 
     /// Takes the samples that have come, each as its process's code was at its time. After
-    /// [`Self::catch_up`], which tells who is wanted.
-    fn read_samples(&mut self) {
-        let Self { probes, tasks, book, start, stacks: Some(stacks), .. } = self else { return };
+    /// [`Self::catch_up`], which tells who is wanted and how far each CPU had come at `line` or later.
+    fn read_samples(&mut self, line: MonotonicTime) {
+        let Self { probes, tasks, book, start, cpus, stacks: Some(stacks), .. } = self else {
+            return;
+        };
         let mut samples: Vec<StackSampled> = std::iter::from_fn(|| probes.next_sample()).collect();
         samples.sort_by_key(|sample| sample.at);
+        for sample in samples.iter().filter(|sample| sample.at <= line) {
+            if let Some(seen) = cpus.get_mut(usize::from(sample.cpu)) {
+                seen.sampled = Some((sample.at, sample.address));
+            }
+        }
         // After the samples, so that nothing is missing that was before them.
         probes.read_code_events(|event| stacks.code.push(event));
         stacks.code.sort_by_key(|event| event.at);
@@ -268,7 +295,7 @@ impl Capture {
     /// Charges every CPU up to `line` at least, and to `limit` at most.
     fn read_to(&mut self, line: MonotonicTime, limit: MonotonicTime) {
         let states = self.catch_up();
-        self.read_samples();
+        self.read_samples(line);
         for (cpu, state) in states {
             self.read_cpu(cpu, state, limit);
             if self.cpus[usize::from(cpu)].alive && self.book.charged_to(cpu) < line {
@@ -279,8 +306,18 @@ impl Capture {
 
     /// Charges all that `cpu` had written down at `state`, as far as `limit`.
     fn read_cpu(&mut self, cpu: u16, state: CpuState, limit: MonotonicTime) {
-        let Self { probes, tasks, book, late_switches, lost_time, start, stacks, counts, .. } =
-            self;
+        let Self {
+            probes,
+            tasks,
+            book,
+            late_switches,
+            late_time,
+            lost_time,
+            start,
+            stacks,
+            counts,
+            ..
+        } = self;
         let mut stays = Vec::new();
         let seen = &mut self.cpus[usize::from(cpu)];
         seen.state = state;
@@ -292,7 +329,13 @@ impl Capture {
             let from = book.charged_to(cpu);
             if switch.end < from {
                 // Before the start, or its time was charged already to the thread that left.
-                *late_switches += u64::from(from > *start);
+                if from > *start {
+                    *late_switches += 1;
+                    // Of several, the first says it all.
+                    if seen.late.replace(from) != Some(from) {
+                        *late_time += from.since(switch.end);
+                    }
+                }
                 let (thread, _) = tasks.resolve(switch.address, switch.tid, switch.end, switch.end);
                 if let Some(counts) = counts.as_mut().filter(|_| from > *start) {
                     let stay = (thread, switch.end, switch.end);
@@ -336,19 +379,21 @@ impl Capture {
 
     /// Charges whoever runs on `cpu` since its last switch, up to `line`.
     fn charge_running(&mut self, cpu: u16, line: MonotonicTime, limit: MonotonicTime) {
-        let Seen { state, idle, .. } = self.cpus[usize::from(cpu)];
+        let seen = self.cpus[usize::from(cpu)];
+        let Seen { state, idle, .. } = seen;
         let from = self.book.charged_to(cpu);
         if state.gap {
             self.lost_time += line.since(from);
             return self.book.charge(cpu, ThreadId::LOST, line, false);
         }
-        let known = state.running.and_then(|address| {
+        let running = state.running.filter(|_| !seen.is_contradicted(from));
+        let known = running.and_then(|address| {
             // No interrupt may wake an idle CPU only to hear that it is idle.
             let tid = if idle == Some(address) { 0 } else { self.tasks.tid_at(address)? };
             Some((address, tid))
         });
         let Some((address, tid)) = known else {
-            // It has not left a CPU since recording began, so only the CPU itself can tell.
+            // It has not left a CPU since recording began, or came unseen: only the CPU itself can tell.
             self.probes.mark(cpu);
             let (_, state) = self.catch_up()[usize::from(cpu)];
             return self.read_cpu(cpu, state, limit);

@@ -397,6 +397,7 @@ impl Recorder {
             samples: self.capture.lost_samples(),
             mappings: self.capture.probes().lost_mappings(),
             late_switches: self.capture.late_switches(),
+            late_time_ns: self.capture.late_time().get(),
             unseen_switches: self.capture.unseen_switches(),
             unnamed_threads: self.capture.tasks().unnamed(),
             ..self.losses
