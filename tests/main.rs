@@ -41,6 +41,7 @@ mod report_models;
 mod report_over_time;
 mod report_sci;
 mod series;
+mod simulated_machines;
 mod sources;
 mod sources_battery;
 mod sources_guest;
@@ -84,8 +85,12 @@ mod support {
     pub(crate) mod recorded_seconds;
     pub(crate) mod sampled;
     pub(crate) mod simulated_code;
-    #[expect(dead_code, reason = "the bench of accuracy simulates more")]
+    pub(crate) mod simulated_cores;
+    pub(crate) mod simulated_crowd;
+    pub(crate) mod simulated_filter;
+    pub(crate) mod simulated_frequency;
     pub(crate) mod simulated_load;
+    pub(crate) mod simulated_program;
     pub(crate) mod skip;
     pub(crate) mod small_trace;
 }

@@ -12,6 +12,11 @@ impl Chance {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
+    /// Others of the same seed: of each of these, and for neighbouring seeds, from another place of the sequence.
+    pub(crate) fn other(seed: u64, which: u64) -> Self {
+        Self(Self::new(seed ^ (which << 32)).next())
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -1,15 +1,21 @@
 //! A machine that never was, on which programs of known watts run: residency, counters as RAPL's are, and
-//! the joules that each thread truly used. Equal seeds give equal machines.
+//! the joules that each thread truly used. Equal seeds give equal machines, which differ between scenarios only in what
+//! these say.
 
 use energy_prof::model::{CounterFlags, EnergySample, Provenance, Residency, ThreadId, Window};
 use energy_prof::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime, Watts};
 
 use super::chance::Chance;
 use super::in_memory::{InMemory, PACKAGE, leader};
-use super::simulated_code::{self, Code, Phases};
+use super::simulated_code::{self, Code};
+use super::simulated_cores::{Cores, Placement, Turn};
+use super::simulated_crowd;
+use super::simulated_filter::Filter;
+use super::simulated_frequency::Turbo;
+use super::simulated_program::{Load, Program, Wander};
 
 /// Loads and watts are constant for this long.
-const STEP: f64 = 0.005;
+pub(crate) const STEP: f64 = 0.005;
 const STEPS_OF_WINDOW: u32 = 20;
 const WINDOW: Nanoseconds = Nanoseconds::from_millis(100);
 
@@ -18,8 +24,6 @@ const UPDATE: f64 = 0.001;
 /// What it counts in, in joules: 2⁻¹⁴.
 const QUANTUM: f64 = 1.0 / 16384.0;
 
-/// How far a program's watts wander around their mean.
-const WOBBLE: f64 = 0.03;
 /// How far all programs' watts wander together, as with the processor's frequency.
 const COMMON_WOBBLE: f64 = 0.01;
 /// How far idle power wanders, as with temperature.
@@ -39,6 +43,24 @@ pub(crate) enum Loads {
     Together,
 }
 
+/// How large machines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// From 2 to 64 CPUs, a thread for each CPU that a program keeps busy.
+    Ordinary,
+    /// From 128 to 512 CPUs, thousands of threads, hundreds of processes.
+    Large,
+}
+
+/// How fast processors run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Frequency {
+    /// Always the same.
+    Fixed,
+    /// The slower, the more cores are busy.
+    ByLoad,
+}
+
 /// What kind of machines are simulated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scenario {
@@ -50,12 +72,28 @@ pub(crate) struct Scenario {
     pub(crate) programs: Option<usize>,
     /// The functions of programs, where those are sampled.
     pub(crate) code: Option<Code>,
+    /// How threads get to their CPUs, where two of these share a core; otherwise each has a core of its own.
+    pub(crate) smt: Option<Placement>,
+    pub(crate) frequency: Frequency,
+    pub(crate) size: Size,
+    /// For how many seconds each draw of the noise lasts that the processor adds to its counter, where it does.
+    pub(crate) filter: Option<f64>,
 }
 
 impl Scenario {
     /// Of programs in any number, of whose functions nothing is known.
     pub(crate) const fn new(loads: Loads, spread: f64, seconds: u32) -> Self {
-        Self { loads, spread, seconds, programs: None, code: None }
+        Self {
+            loads,
+            spread,
+            seconds,
+            programs: None,
+            code: None,
+            smt: None,
+            frequency: Frequency::Fixed,
+            size: Size::Ordinary,
+            filter: None,
+        }
     }
 }
 
@@ -67,6 +105,10 @@ pub(crate) struct Simulated {
     pub(crate) truth: Vec<(u32, f64)>,
     /// How many of them are programs and not background.
     pub(crate) programs: usize,
+    /// The joules that each thread truly used.
+    pub(crate) threads: Vec<(ThreadId, f64)>,
+    /// What a CPU second beside a busy sibling truly draws, where CPUs share cores.
+    pub(crate) smt_factor: Option<f64>,
     /// The programs' functions with the joules they truly used, with what they called.
     pub(crate) functions: Vec<(String, f64)>,
     /// The true mean power when nothing runs.
@@ -76,19 +118,36 @@ pub(crate) struct Simulated {
 /// Simulates a machine.
 pub(crate) fn simulate(seed: u64, scenario: Scenario) -> Simulated {
     let mut chance = Chance::new(seed);
-    let cpus = 1 << chance.below(1, 6);
+    // What only some machines have is drawn from chances of its own, so that the others stay as they are.
+    let chance_of = |which| Chance::other(seed, which);
+    let mut crowd = (scenario.size == Size::Large).then(|| chance_of(1));
+    let mut cpus = 1 << chance.below(1, 6);
+    if let Some(chance) = &mut crowd {
+        cpus = simulated_crowd::cpus(chance);
+    }
     let count = scenario.programs.unwrap_or_else(|| chance.below(3, 8));
     let least = chance.between(2.0, 6.0);
     let most_threads = (f64::from(cpus) / f64::from(u32::try_from(count).unwrap())).max(1.0);
     let mut programs: Vec<Program> = Vec::new();
     for index in 0..count {
-        let threads = chance.between(1.0, most_threads + 1.0).floor().min(f64::from(cpus));
-        programs.push(Program::new(index, threads, least, scenario, &mut chance));
+        let width = chance.between(1.0, most_threads + 1.0).floor().min(f64::from(cpus));
+        programs.push(Program::new(index, width, least, scenario, &mut chance));
     }
-    for _ in 0..BACKGROUND {
-        programs.push(Program::background(least, scenario, &mut chance));
+    match &mut crowd {
+        Some(chance) => simulated_crowd::gather(&mut programs, least, scenario, chance),
+        None => programs
+            .extend((0..BACKGROUND).map(|_| Program::background(least, scenario, &mut chance))),
     }
     let mut machine = Machine::new(cpus, programs, &mut chance);
+    machine.crowd = crowd;
+    if let Some(placement) = scenario.smt {
+        machine.share_cores(placement, chance_of(2));
+    }
+    if scenario.frequency == Frequency::ByLoad {
+        let of_core = if scenario.smt.is_some() { 2 } else { 1 };
+        machine.turbo = Some(Turbo::new(cpus / of_core, chance_of(3)));
+    }
+    machine.filter = scenario.filter.map(|lasts| Filter::new(lasts, chance_of(4)));
     let steps = scenario.seconds * 1000 / 5;
     machine.find_idle(steps, &mut chance);
     for step in 0..steps {
@@ -102,6 +161,8 @@ pub(crate) fn simulate(seed: u64, scenario: Scenario) -> Simulated {
     });
     Simulated {
         functions: functions.collect(),
+        threads: machine.programs.iter().flat_map(Program::joules_of_threads).collect(),
+        smt_factor: machine.cores.as_ref().map(|cores| cores.factor),
         truth: machine.programs.iter().map(|it| (it.pid, it.joules)).collect(),
         programs: count,
         idle: Watts::new(machine.idle_joules / (f64::from(steps) * STEP)),
@@ -109,159 +170,21 @@ pub(crate) fn simulate(seed: u64, scenario: Scenario) -> Simulated {
     }
 }
 
-/// A program: one process with some threads.
-#[derive(Debug)]
-struct Program {
-    pid: u32,
-    threads: f64,
-    first_thread: u32,
-    /// Watts per CPU second, in the mean.
-    watts: f64,
-    load: Load,
-    wobble: Wander,
-    joules: f64,
-    /// CPU seconds in this window.
-    ran: f64,
-    /// Of each thread, where it is sampled.
-    phases: Vec<Phases>,
-    first_stack: u32,
-}
-
-impl Program {
-    fn new(
-        index: usize,
-        threads: f64,
-        least: f64,
-        scenario: Scenario,
-        chance: &mut Chance,
-    ) -> Self {
-        let load = match scenario.loads {
-            Loads::FirstAlways if index == 0 => Load::Always,
-            Loads::Together => Load::Together(chance.between(0.1, 1.0)),
-            _ => Load::ordinary(scenario.seconds, chance),
-        };
-        let watts = least * scenario.spread.powf(chance.between(0.0, 1.0));
-        let mut program = Self::of(threads, watts, load, chance);
-        if let Some(code) = scenario.code {
-            program.phases = (0..count(threads)).map(|_| Phases::new(code, chance)).collect();
-        }
-        program
-    }
-
-    fn background(least: f64, scenario: Scenario, chance: &mut Chance) -> Self {
-        let watts = least * scenario.spread.powf(chance.between(0.0, 1.0));
-        Self::of(1.0, watts, Load::Requests(chance.between(0.001, 0.004)), chance)
-    }
-
-    fn of(threads: f64, watts: f64, load: Load, chance: &mut Chance) -> Self {
-        let wobble = Wander::new(WOBBLE, chance.between(0.2, 2.0), chance);
-        Self {
-            pid: 0,
-            threads,
-            first_thread: 0,
-            watts,
-            load,
-            wobble,
-            joules: 0.0,
-            ran: 0.0,
-            phases: Vec::new(),
-            first_stack: 0,
-        }
-    }
-}
-
-/// How a program's load goes, from 0 to 1.
-#[derive(Debug)]
-enum Load {
-    Always,
-    /// Rises and falls with all others, up to this.
-    Together(f64),
-    /// Small requests; on average so much.
-    Requests(f64),
-    /// On and off for random times: mean seconds on and off, whether on, until when.
-    Turns {
-        on: f64,
-        off: f64,
-        is_on: bool,
-        until: f64,
-    },
-    /// On for a part of a period.
-    Periodic {
-        period: f64,
-        duty: f64,
-        phase: f64,
-    },
-    /// Wanders around a mean.
-    Wandering {
-        mean: f64,
-        wander: Wander,
-    },
-    /// Runs once.
-    Once {
-        from: f64,
-        to: f64,
-    },
-}
-
-impl Load {
-    fn ordinary(seconds: u32, chance: &mut Chance) -> Self {
-        let seconds = f64::from(seconds);
-        match chance.below(0, 4) {
-            0 => {
-                let (on, off) = (chance.between(0.2, 5.0), chance.between(0.2, 5.0));
-                Self::Turns { on, off, is_on: false, until: 0.0 }
-            }
-            1 => Self::Periodic {
-                period: chance.between(0.25, 6.0),
-                duty: chance.between(0.1, 0.9),
-                phase: chance.between(0.0, 6.0),
-            },
-            2 => {
-                let wander = Wander::new(0.3, chance.between(0.3, 3.0), chance);
-                Self::Wandering { mean: chance.between(0.2, 0.8), wander }
-            }
-            3 => {
-                let from = chance.between(0.0, 0.6) * seconds;
-                Self::Once { from, to: from + chance.between(0.2, 0.6) * seconds }
-            }
-            _ => Self::Requests(chance.between(0.1, 0.7)),
-        }
-    }
-
-    fn now(&mut self, time: f64, together: f64, chance: &mut Chance) -> f64 {
-        match self {
-            Self::Always => 1.0,
-            Self::Together(most) => *most * together,
-            Self::Requests(mean) => *mean * chance.between(0.0, 2.0),
-            Self::Turns { on, off, is_on, until } => {
-                if time >= *until {
-                    *is_on = !*is_on;
-                    let mean = if *is_on { *on } else { *off };
-                    *until = time - mean * (1.0 - chance.unit()).ln();
-                }
-                if *is_on { chance.between(0.9, 1.0) } else { 0.0 }
-            }
-            Self::Periodic { period, duty, phase } => {
-                let at = (time + *phase) / *period;
-                if at.fract() < *duty { 1.0 } else { 0.0 }
-            }
-            Self::Wandering { mean, wander } => *mean + wander.next(chance),
-            Self::Once { from, to } => {
-                if (*from..*to).contains(&time) {
-                    chance.between(0.8, 1.0)
-                } else {
-                    0.0
-                }
-            }
-        }
-        .clamp(0.0, 1.0)
-    }
-}
+/// A thread, its CPU, and for how many seconds it ran there in a window.
+pub(crate) type Ran = (ThreadId, u16, f64);
 
 #[derive(Debug)]
 struct Machine {
     recording: InMemory,
-    cpus: f64,
+    cpus: u16,
+    /// Where CPUs share them.
+    cores: Option<Cores>,
+    /// Where its frequency goes by load.
+    turbo: Option<Turbo>,
+    /// Where its counter is made noisy.
+    filter: Option<Filter>,
+    /// What decides who runs, where there are many more threads than run.
+    crowd: Option<Chance>,
     programs: Vec<Program>,
     common: Wander,
     together: Wander,
@@ -271,7 +194,6 @@ struct Machine {
     /// All energy so far, and what the counter showed at the last edge.
     joules: f64,
     shown: f64,
-    residency: Vec<Residency>,
 }
 
 impl Machine {
@@ -280,11 +202,12 @@ impl Machine {
         recording.facts.window = WINDOW;
         recording.batch = 4096;
         let mut thread = ThreadId::FIRST.0;
-        for (pid, program) in (100..).step_by(1000).zip(&mut programs) {
+        let apart = if programs.iter().any(|it| it.threads > 1000) { 10_000 } else { 1000 };
+        for (pid, program) in (100..).step_by(apart).zip(&mut programs) {
             program.pid = pid;
             program.first_thread = thread;
             let leader = leader(pid, 1, &format!("program-{pid}"));
-            for tid in (pid..).take(count(program.threads)) {
+            for tid in (pid..).take(program.threads) {
                 let info = energy_prof::model::ThreadInfo { tid, ..leader.clone() };
                 recording.thread(thread, info);
                 thread += 1;
@@ -296,7 +219,11 @@ impl Machine {
         }
         Self {
             recording,
-            cpus: f64::from(cpus),
+            cpus,
+            cores: None,
+            turbo: None,
+            filter: None,
+            crowd: None,
             programs,
             common: Wander::new(COMMON_WOBBLE, 2.0, chance),
             together: Wander::new(0.5, 1.0, chance),
@@ -305,11 +232,18 @@ impl Machine {
             idle_joules: 0.0,
             joules: 0.0,
             shown: 0.0,
-            residency: Vec::new(),
         }
     }
 
-    /// Chooses an idle power that will be 10 to 70 % of all.
+    /// Makes two CPUs of each core.
+    fn share_cores(&mut self, placement: Placement, chance: Chance) {
+        let threads = self.programs.iter().map(|program| program.threads).sum();
+        let cores = Cores::new(placement, self.cpus, threads, chance);
+        self.recording.topology = cores.topology();
+        self.cores = Some(cores);
+    }
+
+    /// Chooses an idle power that will be 10 to 70 % of all where CPUs do not matter to each other.
     fn find_idle(&mut self, steps: u32, chance: &mut Chance) {
         let mut watts = 0.0;
         let tries = 400;
@@ -322,7 +256,7 @@ impl Machine {
                     Load::Together(most) => most * 0.5,
                     _ => program.load.now(time, 0.5, chance),
                 };
-                watts += load * program.threads * program.watts / f64::from(tries);
+                watts += load * program.width * program.watts / f64::from(tries);
             }
         }
         let share = chance.between(0.1, 0.7);
@@ -335,7 +269,7 @@ impl Machine {
         let common = 1.0 + self.common.next(chance);
         let mut wanted: Vec<f64> = Vec::with_capacity(self.programs.len());
         for program in &mut self.programs {
-            wanted.push(program.threads * program.load.now(time, together, chance));
+            wanted.push(program.width * program.load.now(time, together, chance));
         }
         // What computes all the time does not give way: it has CPUs of its own.
         let all: f64 = wanted.iter().sum();
@@ -346,32 +280,37 @@ impl Machine {
             .filter(|(it, _)| matches!(it.load, Load::Always))
             .map(|(_, wanted)| wanted)
             .sum();
-        let left = (self.cpus - always).max(0.0);
+        let left = (f64::from(self.cpus) - always).max(0.0);
         let scale = if all - always > left { left / (all - always) } else { 1.0 };
+        let given = |(program, wanted): (&Program, f64)| {
+            if matches!(program.load, Load::Always) { wanted } else { wanted * scale }
+        };
+        let given: Vec<f64> = self.programs.iter().zip(wanted).map(given).collect();
+        let worth = self.turbo.map_or(1.0, |turbo| turbo.worth(given.iter().sum()));
+        let turns = self.turns(time, &given);
+        let mut turns = turns.as_deref();
         let mut power = self.idle * (1.0 + self.idle_wobble.next(chance));
         self.idle_joules += power * STEP;
-        for (program, wanted) in self.programs.iter_mut().zip(wanted) {
-            let given = if matches!(program.load, Load::Always) { wanted } else { wanted * scale };
-            let watts = program.watts * common * (1.0 + program.wobble.next(chance));
-            program.ran += given * STEP;
-            let mut drawn = 0.0;
-            let of_each = given / program.threads;
-            for phases in &mut program.phases {
-                let watts = watts * phases.go_on(time, chance);
-                let first = program.first_stack;
-                phases.run(time..time + STEP, of_each, watts, first, chance);
-                drawn += of_each * watts;
-            }
-            if program.phases.is_empty() {
-                drawn = given * watts;
-            }
-            program.joules += drawn * STEP;
-            power += drawn;
+        for (program, given) in self.programs.iter_mut().zip(given) {
+            let watts = program.watts * common * (1.0 + program.wobble.next(chance)) * worth;
+            let own = turns.as_mut().and_then(|turns| turns.split_off(..program.threads));
+            power += program.run(time, given, own, watts, chance);
         }
+        power *= self.filter.as_mut().map_or(1.0, Filter::next);
         self.joules += power * STEP;
         if (step + 1).is_multiple_of(STEPS_OF_WINDOW) {
             self.end_window(step / STEPS_OF_WINDOW, power, chance);
         }
+    }
+
+    /// What each thread did, where CPUs share cores.
+    fn turns(&mut self, time: f64, given: &[f64]) -> Option<Vec<Turn>> {
+        let cores = self.cores.as_mut()?;
+        let programs = self.programs.iter().zip(given);
+        let wanted = programs.flat_map(|(program, given)| {
+            std::iter::repeat_n(given / program.width, program.threads)
+        });
+        Some(cores.run(time, STEP, &wanted.collect::<Vec<f64>>()))
     }
 
     fn end_window(&mut self, index: u32, power: f64, chance: &mut Chance) {
@@ -400,24 +339,59 @@ impl Machine {
             busy: None,
         });
         for program in &mut self.programs {
-            let of_each = program.ran / program.threads;
-            program.ran = 0.0;
             let threads = program.first_thread..;
-            for (thread, phases) in threads.clone().zip(&mut program.phases) {
+            for (thread, phases) in threads.zip(&mut program.phases) {
                 self.recording.samples.extend(phases.end_window(index, thread));
             }
-            for thread in threads.take(count(program.threads)) {
-                self.residency.push(Residency {
-                    window: index,
-                    thread: ThreadId(thread),
-                    cpu: u16::try_from(f64_to_u64(f64::from(thread) % self.cpus)).unwrap(),
-                    oncpu: Nanoseconds::new(f64_to_u64(of_each * 1e9)),
-                    switches: 1,
-                });
-            }
         }
-        self.recording.residency.append(&mut self.residency);
+        let ran = match (&mut self.cores, &mut self.crowd) {
+            (Some(cores), _) => cores.end_window(),
+            (None, Some(chance)) => crowded(&mut self.programs, self.cpus, chance),
+            (None, None) => alike(&self.programs, self.cpus),
+        };
+        for program in &mut self.programs {
+            program.ran = 0.0;
+            program.in_window = 0.0;
+        }
+        self.recording.residency.extend(ran.into_iter().map(|(thread, cpu, seconds)| Residency {
+            window: index,
+            thread,
+            cpu,
+            oncpu: Nanoseconds::new(f64_to_u64(seconds * 1e9)),
+            switches: 1,
+        }));
     }
+}
+
+/// Who ran where for how many seconds, where all threads of a program are alike.
+fn alike(programs: &[Program], cpus: u16) -> Vec<Ran> {
+    let rows = programs.iter().flat_map(|program| {
+        let of_each = program.ran / f64::from(u32::try_from(program.threads).unwrap());
+        let threads = (program.first_thread..).map(ThreadId).take(program.threads);
+        threads.map(move |thread| (thread, somewhere(thread, cpus), of_each))
+    });
+    rows.collect()
+}
+
+/// And where some of its many threads run, by chance.
+fn crowded(programs: &mut [Program], cpus: u16, chance: &mut Chance) -> Vec<Ran> {
+    let mut rows = Vec::new();
+    for program in programs.iter_mut().filter(|program| program.ran > 0.0) {
+        let joules = program.in_window / program.ran;
+        program.of_threads.resize(program.threads, 0.0);
+        let ran = simulated_crowd::ran(program.threads, program.ran, WINDOW.seconds(), chance);
+        for (index, seconds) in ran {
+            program.of_threads[index] += seconds * joules;
+            let thread = ThreadId(program.first_thread + u32::try_from(index).unwrap());
+            rows.push((thread, somewhere(thread, cpus), seconds));
+        }
+    }
+    rows
+}
+
+/// A CPU for a thread, where CPUs do not matter.
+fn somewhere(thread: ThreadId, cpus: u16) -> u16 {
+    u16::try_from(thread.0 % u32::from(cpus)).unwrap()
 }
 
 fn microjoules(joules: f64) -> Microjoules {
@@ -431,29 +405,4 @@ fn microjoules(joules: f64) -> Microjoules {
 )]
 pub(crate) fn f64_to_u64(value: f64) -> u64 {
     value.round() as u64
-}
-
-fn count(threads: f64) -> usize {
-    usize::try_from(f64_to_u64(threads)).unwrap()
-}
-
-/// Something that wanders around nothing: an Ornstein-Uhlenbeck process.
-#[derive(Debug)]
-struct Wander {
-    deviation: f64,
-    keep: f64,
-    now: f64,
-}
-
-impl Wander {
-    /// With so large a standard deviation, forgotten after so many seconds.
-    fn new(deviation: f64, seconds: f64, chance: &mut Chance) -> Self {
-        Self { deviation, keep: (-STEP / seconds).exp(), now: deviation * chance.normal() }
-    }
-
-    fn next(&mut self, chance: &mut Chance) -> f64 {
-        let fresh = (1.0 - self.keep * self.keep).sqrt() * self.deviation;
-        self.now = self.keep * self.now + fresh * chance.normal();
-        self.now
-    }
 }

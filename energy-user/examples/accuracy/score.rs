@@ -8,6 +8,9 @@ use super::simulated_load::Simulated;
 /// Programs with less of the active energy are not looked at.
 const LEAST_SHARE: f64 = 0.05;
 
+/// Neither are threads with less.
+const LEAST_OF_THREAD: f64 = 0.01;
+
 /// A difference of mean errors that is none, in percent of a share.
 const ALIKE: f64 = 0.2;
 
@@ -16,6 +19,8 @@ const ALIKE: f64 = 0.2;
 pub(super) struct Score {
     /// By how many percent of the true one each share is wrong.
     errors: Vec<f64>,
+    /// The same of threads.
+    of_threads: Vec<f64>,
     /// How many true joules were in their interval, of how many.
     held: [usize; 2],
     /// How many programs were told apart, of how many.
@@ -64,6 +69,12 @@ impl Score {
                 self.told[1] += 1;
             }
         }
+        for (thread, joules) in simulated.threads.iter().filter(|it| it.1 / all >= LEAST_OF_THREAD)
+        {
+            let charge = profile.threads.get(thread).and_then(|it| it.charges.get(&PACKAGE));
+            let found = charge.map_or(0.0, |charge| charge.energy.joules().get());
+            self.of_threads.push(100.0 * (found / found_all / (joules / all) - 1.0).abs());
+        }
         mean(&self.errors[before..])
     }
 
@@ -94,13 +105,14 @@ impl Score {
 
     pub(super) fn heading() -> String {
         format!(
-            "{:<35}{:<9}{:>7}{:>8}{:>7}{:>8}{:>8}{:>7}{:>7}{:>7}",
+            "{:<35}{:<14}{:>7}{:>8}{:>7}{:>8}{:>9}{:>8}{:>7}{:>7}{:>7}",
             "scenario",
             "model",
             "mean",
             "median",
             "99th",
             "worst",
+            "threads",
             "95 %",
             "apart",
             "idle",
@@ -120,11 +132,12 @@ impl Score {
             if counts[1] == 0 { String::new() } else { format!("{:.1}", percent(counts)) }
         };
         format!(
-            "{scenario:<35}{model:<9}{:>7.2}{:>8}{:>7}{:>8.2}{:>8}{:>7}{:>7}{:>7}",
+            "{scenario:<35}{model:<14}{:>7.2}{:>8}{:>7}{:>8.2}{:>9.2}{:>8}{:>7}{:>7}{:>7}",
             self.mean(),
             at(500),
             at(990),
             self.worst(),
+            mean(&self.of_threads),
             shown(self.held),
             shown(self.told),
             shown([self.idle_known, self.machines]),

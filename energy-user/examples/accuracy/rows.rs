@@ -1,0 +1,75 @@
+//! Rows of the table of programs: the same machines divided in several ways.
+
+use energy_prof::analyze::{AnalyzeOptions, analyze};
+use energy_prof::attribution::{ModelKind, SmtFactor};
+
+use super::in_memory::PACKAGE;
+use super::score::Score;
+use super::simulated_load::{Scenario, Simulated, simulate};
+
+/// What is simulated, and what is known of it.
+#[derive(Clone, Copy)]
+pub(super) struct Case {
+    pub(super) name: &'static str,
+    pub(super) scenario: Scenario,
+    /// Whether the true idle power is given.
+    pub(super) calibrated: bool,
+}
+
+/// How energy is divided.
+#[derive(Clone, Copy)]
+pub(super) struct Method {
+    pub(super) name: &'static str,
+    pub(super) model: ModelKind,
+    /// How far the factor for siblings that is given is off, where one is given.
+    pub(super) smt: Option<f64>,
+}
+
+const fn method(name: &'static str, model: ModelKind, smt: Option<f64>) -> Method {
+    Method { name, model, smt }
+}
+
+pub(super) const TIME: Method = method("time", ModelKind::Time, None);
+pub(super) const REGRESS: Method = method("regress", ModelKind::Regress, None);
+
+/// Both models without a factor for siblings, with the true one, and with wrong ones.
+pub(super) const WITH_SIBLINGS: [Method; 8] = [
+    TIME,
+    method("time --smt", ModelKind::Time, Some(0.0)),
+    method("time F-0.1", ModelKind::Time, Some(-0.1)),
+    method("time F+0.1", ModelKind::Time, Some(0.1)),
+    REGRESS,
+    method("regress --smt", ModelKind::Regress, Some(0.0)),
+    method("regress F-0.1", ModelKind::Regress, Some(-0.1)),
+    method("regress F+0.1", ModelKind::Regress, Some(0.1)),
+];
+
+/// How methods do, each on the same machines; printed, too. The first is what others are compared with.
+pub(super) fn rows<const N: usize>(
+    case: &Case,
+    methods: [Method; N],
+    seeds: u64,
+) -> anyhow::Result<[Score; N]> {
+    let mut scores = [(); N].map(|()| Score::default());
+    for seed in 0..seeds {
+        let simulated = simulate(seed, case.scenario);
+        let mut first = None;
+        for (score, method) in scores.iter_mut().zip(methods) {
+            let profile = analyze(&simulated.recording, &options(case, method, &simulated))?;
+            let error = score.add(&profile, &simulated);
+            score.compare(error, *first.get_or_insert(error));
+        }
+    }
+    for (score, method) in scores.iter().zip(methods) {
+        println!("{}", score.line(case.name, method.name));
+    }
+    Ok(scores)
+}
+
+/// What a reader would ask for.
+pub(super) fn options(case: &Case, method: Method, simulated: &Simulated) -> AnalyzeOptions {
+    let given = case.calibrated.then_some((PACKAGE, simulated.idle)).into_iter().collect();
+    let factor = method.smt.zip(simulated.smt_factor);
+    let smt = factor.and_then(|(off, factor)| SmtFactor::new((factor + off).clamp(0.5, 1.0)));
+    AnalyzeOptions { model: method.model, given, smt, ..AnalyzeOptions::default() }
+}
