@@ -49,11 +49,11 @@ pub(super) fn all(seeds: u64) -> anyhow::Result<Vec<Goal>> {
     println!(
         "{seeds} machines a row; errors are percent of a program's share, of shares from 5 %,"
     );
-    println!("and of a thread's, from 1 %; --smt with the true factor F, and a wrong one");
+    println!("and of a thread's, from 1 %; --smt with the true factor F, wrong ones, a guess");
     println!("{}", Score::heading());
     let mut goals = Vec::new();
     for case in &SMT {
-        let [time, .., regress, _, _] = rows(case, WITH_SIBLINGS, seeds)?;
+        let [time, .., regress, _, _, _] = rows(case, WITH_SIBLINGS, seeds)?;
         goals.extend(judged(&format!("{}, --smt", case.name), &time, &regress));
     }
     for case in FREQUENCY.iter().chain(&FILTER) {

@@ -21,27 +21,41 @@ pub(super) struct Case {
 pub(super) struct Method {
     pub(super) name: &'static str,
     pub(super) model: ModelKind,
-    /// How far the factor for siblings that is given is off, where one is given.
-    pub(super) smt: Option<f64>,
+    pub(super) smt: Smt,
 }
 
-const fn method(name: &'static str, model: ModelKind, smt: Option<f64>) -> Method {
+/// Which factor is given for siblings.
+#[derive(Clone, Copy)]
+pub(super) enum Smt {
+    No,
+    /// One that is off by so much.
+    Off(f64),
+    /// The same on every machine.
+    Guess(f64),
+}
+
+const fn method(name: &'static str, model: ModelKind, smt: Smt) -> Method {
     Method { name, model, smt }
 }
 
-pub(super) const TIME: Method = method("time", ModelKind::Time, None);
-pub(super) const REGRESS: Method = method("regress", ModelKind::Regress, None);
+pub(super) const TIME: Method = method("time", ModelKind::Time, Smt::No);
+pub(super) const REGRESS: Method = method("regress", ModelKind::Regress, Smt::No);
 
-/// Both models without a factor for siblings, with the true one, and with wrong ones.
-pub(super) const WITH_SIBLINGS: [Method; 8] = [
+/// What is guessed where nobody has calibrated: the middle of what is published and drawn.
+const GUESS: f64 = 0.7;
+
+/// Both models without a factor for siblings, with the true one, with wrong ones, and with a guess.
+pub(super) const WITH_SIBLINGS: [Method; 10] = [
     TIME,
-    method("time --smt", ModelKind::Time, Some(0.0)),
-    method("time F-0.1", ModelKind::Time, Some(-0.1)),
-    method("time F+0.1", ModelKind::Time, Some(0.1)),
+    method("time --smt", ModelKind::Time, Smt::Off(0.0)),
+    method("time F-0.1", ModelKind::Time, Smt::Off(-0.1)),
+    method("time F+0.1", ModelKind::Time, Smt::Off(0.1)),
+    method("time 0.7", ModelKind::Time, Smt::Guess(GUESS)),
     REGRESS,
-    method("regress --smt", ModelKind::Regress, Some(0.0)),
-    method("regress F-0.1", ModelKind::Regress, Some(-0.1)),
-    method("regress F+0.1", ModelKind::Regress, Some(0.1)),
+    method("regress --smt", ModelKind::Regress, Smt::Off(0.0)),
+    method("regress F-0.1", ModelKind::Regress, Smt::Off(-0.1)),
+    method("regress F+0.1", ModelKind::Regress, Smt::Off(0.1)),
+    method("regress 0.7", ModelKind::Regress, Smt::Guess(GUESS)),
 ];
 
 /// How methods do, each on the same machines; printed, too. The first is what others are compared with.
@@ -69,7 +83,11 @@ pub(super) fn rows<const N: usize>(
 /// What a reader would ask for.
 pub(super) fn options(case: &Case, method: Method, simulated: &Simulated) -> AnalyzeOptions {
     let given = case.calibrated.then_some((PACKAGE, simulated.idle)).into_iter().collect();
-    let factor = method.smt.zip(simulated.smt_factor);
-    let smt = factor.and_then(|(off, factor)| SmtFactor::new((factor + off).clamp(0.5, 1.0)));
+    let factor = match method.smt {
+        Smt::No => None,
+        Smt::Off(off) => simulated.smt_factor.map(|factor| factor + off),
+        Smt::Guess(factor) => Some(factor),
+    };
+    let smt = factor.and_then(|factor| SmtFactor::new(factor.clamp(0.5, 1.0)));
     AnalyzeOptions { model: method.model, given, smt, ..AnalyzeOptions::default() }
 }

@@ -131,13 +131,17 @@ impl Score {
         let shown = |counts: [usize; 2]| {
             if counts[1] == 0 { String::new() } else { format!("{:.1}", percent(counts)) }
         };
+        let threads = match self.of_threads.as_slice() {
+            [] => String::new(),
+            errors => format!("{:.2}", mean(errors)),
+        };
         format!(
-            "{scenario:<35}{model:<14}{:>7.2}{:>8}{:>7}{:>8.2}{:>9.2}{:>8}{:>7}{:>7}{:>7}",
+            "{scenario:<35}{model:<14}{:>7.2}{:>8}{:>7}{:>8.2}{:>9}{:>8}{:>7}{:>7}{:>7}",
             self.mean(),
             at(500),
             at(990),
             self.worst(),
-            mean(&self.of_threads),
+            threads,
             shown(self.held),
             shown(self.told),
             shown([self.idle_known, self.machines]),
