@@ -1,13 +1,15 @@
 //! Time beside a busy sibling of the same core, through a whole recording.
 
 use energy_prof::analyze::{AnalyzeError, AnalyzeOptions, analyze};
-use energy_prof::attribution::ModelKind;
+use energy_prof::attribution::{ModelKind, SmtFactor};
 use energy_prof::model::ThreadId;
 use energy_prof::profile::{GroupBy, Profile};
 use energy_prof::report::{ReportOptions, json, text};
 use energy_prof::units::{Nanoseconds, Watts};
 
 use crate::support::in_memory::{InMemory, PACKAGE, leader};
+use crate::support::simulated_cores::Placement;
+use crate::support::simulated_load::{Loads, Scenario, Simulated, simulate};
 
 /// Four CPUs of two cores. Two programs share one, a third has the other alone; a core draws 10 W with one busy
 /// thread and 11.5 W with two.
@@ -87,4 +89,39 @@ fn reports_say_what_a_busy_sibling_counts() {
         serde_json::from_str(&json(&profile, &options, &|_| None)).unwrap();
     let factor = json["method"]["smt_factor"].as_f64().unwrap();
     assert!((factor - 0.575).abs() < 1e-4, "{factor}");
+}
+
+/// How far threads' charges are from what they truly used, in the mean, as part of what all threads used in the mean.
+fn off(simulated: &Simulated, model: ModelKind, with_factor: bool) -> f64 {
+    let factor = simulated.smt_factor.and_then(SmtFactor::new);
+    let smt = factor.filter(|_| with_factor);
+    let given = [(PACKAGE, simulated.idle)].into();
+    let options = AnalyzeOptions { model, smt, given, ..AnalyzeOptions::default() };
+    let profile = analyze(&simulated.recording, &options).unwrap();
+    assert!(profile.total().closes());
+    let off = |(thread, joules): &(ThreadId, f64)| {
+        let charge = profile.threads[thread].charges.get(&PACKAGE);
+        (charge.map_or(0.0, |charge| charge.energy.joules().get()) - joules).abs()
+    };
+    let used: f64 = simulated.threads.iter().map(|(_, joules)| joules).sum();
+    simulated.threads.iter().map(off).sum::<f64>() / used
+}
+
+#[test]
+fn threads_of_simulated_machines_with_siblings_are_charged_what_they_drew_with_the_true_factor() {
+    for placement in [Placement::Pairs, Placement::Spread, Placement::Random] {
+        for (watts, model) in [(1.0, ModelKind::Time), (5.0, ModelKind::Regress)] {
+            let smt = Some(placement);
+            let scenario = Scenario { smt, ..Scenario::new(Loads::Ordinary, watts, 20) };
+            let simulated: Vec<Simulated> = (0..6).map(|seed| simulate(seed, scenario)).collect();
+            let mean = |with_factor| {
+                simulated.iter().map(|it| off(it, model, with_factor)).sum::<f64>() / 6.0
+            };
+            let (with, without) = (mean(true), mean(false));
+            assert!(
+                with < 0.04 && with < 0.7 * without,
+                "{placement:?}, {model:?}: {with}, {without}"
+            );
+        }
+    }
 }

@@ -93,7 +93,7 @@ fn the_more_cores_are_busy_the_less_a_second_draws() {
         let worth: Vec<f64> = (2..=16).map(|busy| turbo.worth(f64::from(busy))).collect();
         assert!(worth.is_sorted_by(|few, more| few > more), "{worth:?}");
         assert!((0.7f64.powi(3)..=0.9f64.powi(2)).contains(&worth[14]), "{worth:?}");
-        assert_eq!(turbo.worth(16.0), turbo.worth(40.0));
+        assert!(turbo.worth(40.0) >= worth[14], "more than all is all");
     }
 }
 
@@ -145,7 +145,7 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         // Thousands of threads are not moved about, nor sampled.
         let smt = smt.filter(|_| !large);
         let code = code.filter(|_| !large);
-        Scenario { smt, code, frequency, size, seconds, ..ORDINARY }
+        Scenario { seconds, code, smt, frequency, size, ..ORDINARY }
     })
 }
 

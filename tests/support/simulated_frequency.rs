@@ -1,9 +1,9 @@
 //! The frequency of a processor that never was: the fewer of its cores are busy, the faster they run, and the more a CPU
 //! second of each draws, so that watts do not add up.
 //!
-//! The law is plain: from the highest frequency with one or two busy cores down to the one of all, as tables of
-//! processors have it in steps (Intel, "Xeon Processor Scalable Family Specification Update", 336065, turbo frequencies: from
-//! 3.8 GHz to 3.2 for the 28 cores of the Platinum 8180, from 3.7 to 2.8 for the 16 of the Gold 6130), here in a straight line.
+//! The law is plain: from the highest frequency with one or two busy cores, as Intel's turbo frequencies have it (AnandTech,
+//! "Intel Skylake-EP vs AMD EPYC 7000", 2017: peak with one or two active cores, sliding down to the base frequency or a little
+//! above), in a straight line down to the one of all; how far down is assumed.
 //! Power goes with the voltage's square times the frequency; the voltage falls with the frequency at most in proportion,
 //! which is the third power (Mudge, "Power: A First-Class Architectural Design Constraint", IEEE Computer 34(4), 2001,
 //! doi:10.1109/2.917539).

@@ -51,7 +51,7 @@ const PARTS: [Part; 4] = [
     ("programs", 1, programs::all),
     ("functions", 5, functions::all),
     ("hardware", 5, hardware::all),
-    ("large", 50, large::all),
+    ("large", 10, large::all),
 ];
 
 fn main() -> anyhow::Result<()> {
