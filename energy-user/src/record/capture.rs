@@ -481,3 +481,24 @@ impl Stacks {
         self.samples.add(sample.cpu, sample.at, window, places);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_of_another_thread_contradicts_only_if_it_came_later() {
+        let at = MonotonicTime::from_nanos;
+        let running = |address| {
+            let mut state = CpuState::default();
+            state.running = Some(address);
+            state
+        };
+        let seen = Seen { state: running(7), sampled: Some((at(50), 8)), ..Seen::default() };
+        assert!(seen.is_contradicted(at(49)));
+        assert!(!seen.is_contradicted(at(50)), "who ran until then has been charged");
+        assert!(!Seen { state: running(8), ..seen }.is_contradicted(at(0)));
+        assert!(!Seen { state: CpuState::default(), ..seen }.is_contradicted(at(0)));
+        assert!(!Seen { sampled: None, ..seen }.is_contradicted(at(0)));
+    }
+}
