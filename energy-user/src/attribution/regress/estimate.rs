@@ -78,7 +78,7 @@ impl Problem {
     /// others: what a function of a program calls, with that function; then functions, with others of their
     /// program; then programs, with other programs.
     pub(super) fn solve(&self) -> Option<Estimate> {
-        self.solve_pooled(&[Pool::of_called, Pool::of_functions, Pool::of_programs])
+        self.solve_pooled(&[Pool::of_called, Pool::of_functions])
     }
 
     fn solve_pooled(&self, pools: &[PoolOf]) -> Option<Estimate> {
@@ -87,9 +87,12 @@ impl Problem {
             let pool = pool(self, &each)?;
             Some((pool, &pools[index + 1..]))
         });
-        let Some((pool, rest)) = found else { return Some(each) };
-        let pooled = pool.problem(self).solve_pooled(rest)?;
-        Some(pool.spread_out(self, &pooled, &each))
+        if let Some((pool, rest)) = found {
+            let pooled = pool.problem(self).solve_pooled(rest)?;
+            return Some(pool.spread_out(self, &pooled, &each));
+        }
+        let Some(pool) = Pool::of_programs(self, &each) else { return Some(each) };
+        Some(pool.spread_out(self, &pool.mean(&each), &each))
     }
 
     /// How many columns there are.
@@ -139,10 +142,11 @@ impl Problem {
         let mut scale = Scale { power, rate, families: vec![rate; self.families.len()] };
         let mut noise = Noise::first(self, rate);
         let mut spreads = USUAL;
+        let mut expected = USUAL;
         let mut found = None;
         for _ in 0..ROUNDS {
             let rows = self.rows(&noise);
-            spreads = Spreads::likeliest(self, &rows, &scale, spreads);
+            [spreads, expected] = Spreads::by(self, &rows, &scale, spreads);
             let prior = self.prior(&scale, spreads);
             let solution = Solution::of(&rows, &prior);
             noise = noise.refined(self, &solution.unknowns);
@@ -156,11 +160,13 @@ impl Problem {
         }
         let (rows, prior, solution) = found?;
         let mut covariance = rows.covariance(&solution, &prior);
-        noise.add_of_means(self, &solution.unknowns, &mut covariance);
         let (told, told_families) = self.told(&rows, &scale);
-        let family_spreads = scale.families.iter().map(|scale| spreads.functions * scale).collect();
-        let spread = spreads.programs * rate;
-        let unknowns = solution.unknowns;
+        let family_spreads =
+            scale.families.iter().map(|scale| expected.functions * scale).collect();
+        let spread = expected.programs * rate;
+        let mut unknowns = solution.unknowns;
+        let means = noise.means(self, &unknowns, &self.plain_rows());
+        means.apply(&mut unknowns, &mut covariance);
         Some(Estimate { unknowns, covariance, told, told_families, spread, family_spreads })
     }
 
@@ -175,16 +181,19 @@ impl Problem {
         row
     }
 
-    /// The equations, each divided by its noise, and less what its noise has of the one before.
-    fn rows(&self, noise: &Noise) -> Rows {
-        let weighted = |equation: usize| {
-            let scale = 1.0 / noise.deviation[equation];
+    /// The equations as they are: a row's entries and its energy.
+    fn plain_rows(&self) -> Vec<Vec<f64>> {
+        let plain = |equation: usize| {
             let mut row = self.row(equation);
             row.push(self.energy[equation]);
-            row.into_iter().map(|value| value * scale).collect()
+            row
         };
-        let rows: Vec<Vec<f64>> = (0..self.times.len()).map(weighted).collect();
-        Rows::of(noise.drift.whitened(rows))
+        (0..self.times.len()).map(plain).collect()
+    }
+
+    /// The equations, less what their noise has of those before, and each divided by what is left of it.
+    fn rows(&self, noise: &Noise) -> Rows {
+        Rows::of(noise.whitened(self.plain_rows()))
     }
 }
 

@@ -47,6 +47,26 @@ impl Square {
         self.values.iter_mut().zip(&other.values).for_each(|(value, other)| *value += other);
     }
 
+    /// Multiplies all by a number.
+    pub(super) fn scale(&mut self, by: f64) {
+        self.values.iter_mut().for_each(|value| *value *= by);
+    }
+
+    /// Multiplies a row by a number, and the column likewise.
+    pub(super) fn scale_line(&mut self, line: usize, by: f64) {
+        for other in 0..self.size {
+            self.values[line * self.size + other] *= by;
+            self.values[other * self.size + line] *= by;
+        }
+    }
+
+    /// Rows for columns.
+    pub(super) fn transposed(&self) -> Self {
+        let cells =
+            (0..self.size).flat_map(|row| (0..self.size).map(move |column| self.get(column, row)));
+        Self { size: self.size, values: cells.collect() }
+    }
+
     /// `self × other`.
     pub(super) fn times(&self, other: &Self) -> Self {
         let mut product = Self::zero(self.size);
@@ -60,7 +80,7 @@ impl Square {
     }
 
     /// The rows and columns in `kept`, in that order.
-    fn part(&self, kept: &[usize]) -> Self {
+    pub(super) fn part(&self, kept: &[usize]) -> Self {
         let cells = kept.iter().flat_map(|row| kept.iter().map(|column| self.get(*row, *column)));
         Self { size: kept.len(), values: cells.collect() }
     }

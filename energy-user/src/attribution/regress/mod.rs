@@ -18,6 +18,7 @@ mod fit;
 mod functions;
 mod in_window;
 mod linear;
+mod means;
 mod mixes;
 mod noise;
 mod phases;

@@ -3,36 +3,164 @@
 
 use std::ops::Range;
 
-use super::drift::Drift;
+use super::drift::{Drift, Varying};
 use super::estimate::{FIRST, IDLE, Problem, dot};
-use super::linear::Square;
+use super::means::{Drawn, Means};
 
 /// The noise of the equations: a counter's, that of programs whose watts are not constant, and that of
 /// samples, which leave unsure where a program was.
 pub(super) struct Noise {
-    /// The standard deviation of each, in joules.
-    pub deviation: Vec<f64>,
-    /// How the noise of equations hangs together.
-    pub drift: Drift,
-    /// By how much the source's variance is to be multiplied, and that of active energy.
-    factors: [f64; 2],
+    /// By how much the source's variance is to be multiplied.
+    counter: f64,
+    /// The variance of each program's watts, as part of their square, and of what varies besides.
+    wobble: Vec<f64>,
+    /// Those that are followed: those that matter most.
+    followed: Vec<usize>,
+    varying: Varying,
+    drift: Drift,
 }
 
 /// What a program's watts vary by at first, from equation to equation.
 const USUAL_WOBBLE: f64 = 0.05;
+
+/// Before anything was seen of a program its watts vary as all programs' do. That counts as so many equations.
+const EQUATIONS_OF_ALL: f64 = 10.0;
+
+/// More are not followed: what they vary by counts as fresh in each equation.
+const MOST: usize = 16;
+
+/// What varies besides programs: the watts of all of them together, as with the processor's frequency, and idle
+/// power, as with temperature.
+const BESIDES: usize = 2;
+
+/// What the variance of each of these is at first, as part of that of programs.
+const USUAL_BESIDES: f64 = 0.1;
+
+/// How often factors are found anew.
+const ROUNDS: usize = 30;
 
 impl Noise {
     /// Before anything is known: all programs alike.
     pub(super) fn first(problem: &Problem, rate: f64) -> Self {
         let mut unknowns = vec![rate; problem.unknowns()];
         unknowns[IDLE] = 0.0;
-        let factors = [1.0, USUAL_WOBBLE * USUAL_WOBBLE];
-        let parts = Self::parts(problem, &unknowns);
-        Self { deviation: Self::deviation(&parts, factors), drift: Drift::default(), factors }
+        let wobble = vec![USUAL_WOBBLE * USUAL_WOBBLE; problem.programs().len() + BESIDES];
+        let parts = Parts::of(problem, &unknowns);
+        Self::of(&parts, 1.0, wobble, Drift::default())
     }
 
-    /// What the two factors multiply, for each equation, and what no factor does.
-    fn parts(problem: &Problem, unknowns: &[f64]) -> Vec<Parts> {
+    fn of(parts: &[Parts], counter: f64, wobble: Vec<f64>, drift: Drift) -> Self {
+        let squares = |program: usize| parts.iter().map(|part| part.squares[program]).sum::<f64>();
+        let mut followed: Vec<usize> = (0..wobble.len()).collect();
+        // Stable: of two that matter alike, the first comes first.
+        followed.sort_by(|a, b| squares(*b).total_cmp(&squares(*a)));
+        let rest = followed.split_off(followed.len().min(MOST));
+        let apart = |part: &Parts| {
+            let of_rest = rest.iter().map(|program| part.squares[*program] * wobble[*program]);
+            part.counter * counter + part.known + of_rest.sum::<f64>()
+        };
+        let drawn = |part: &Parts| -> Vec<f64> {
+            followed.iter().map(|program| part.squares[*program].sqrt()).collect()
+        };
+        let varying = Varying {
+            apart: parts.iter().map(apart).collect(),
+            drawn: parts.iter().map(drawn).collect(),
+            variances: followed.iter().map(|program| wobble[*program]).collect(),
+        };
+        Self { counter, wobble, followed, varying, drift }
+    }
+
+    /// By what is left of the equations: the likeliest factors, and how noise hangs together.
+    pub(super) fn refined(self, problem: &Problem, unknowns: &[f64]) -> Self {
+        let left: Vec<f64> = (0..problem.times.len())
+            .map(|index| problem.energy[index] - dot(&problem.row(index), unknowns))
+            .collect();
+        let parts = Parts::of(problem, unknowns);
+        let Self { mut counter, mut wobble, drift, .. } = self;
+        let mut of_all = USUAL_WOBBLE * USUAL_WOBBLE;
+        for _ in 0..ROUNDS {
+            let mut sums = [[0.0; 2]; 2];
+            for (left, part) in left.iter().zip(&parts) {
+                let all: f64 = part.squares[..part.squares.len() - BESIDES].iter().sum();
+                let variance = part.counter * counter + part.known + all * of_all;
+                for (sum, part) in sums.iter_mut().zip([part.counter, all]) {
+                    sum[0] += left * left * part / (variance * variance);
+                    sum[1] += part / variance;
+                }
+            }
+            for (factor, sum) in [&mut counter, &mut of_all].into_iter().zip(sums) {
+                improve(factor, sum);
+            }
+        }
+        let programs = wobble.len() - BESIDES;
+        wobble[..programs].fill(of_all);
+        wobble[programs..].fill(of_all * USUAL_BESIDES);
+        for _ in 0..ROUNDS {
+            let mut sums: Vec<[f64; 2]> = wobble
+                .iter()
+                .enumerate()
+                .map(|(program, wobble)| {
+                    let believed = if program < programs { EQUATIONS_OF_ALL } else { 0.0 };
+                    [believed * of_all / (wobble * wobble), believed / wobble]
+                })
+                .collect();
+            let mut of_counter = [0.0; 2];
+            for (left, part) in left.iter().zip(&parts) {
+                let variance = part.variance(counter, &wobble);
+                let add = |sum: &mut [f64; 2], part: f64| {
+                    sum[0] += left * left * part / (variance * variance);
+                    sum[1] += part / variance;
+                };
+                add(&mut of_counter, part.counter);
+                sums.iter_mut().zip(&part.squares).for_each(|(sum, part)| add(sum, *part));
+            }
+            improve(&mut counter, of_counter);
+            wobble.iter_mut().zip(sums).for_each(|(wobble, sum)| improve(wobble, sum));
+        }
+        let found = Self::of(&parts, counter, wobble, drift);
+        let drift = drift.likeliest(&left, &found.varying);
+        Self { drift, ..found }
+    }
+
+    /// Rows of equations with what could be foretold taken away, and what is left brought to variance 1.
+    pub(super) fn whitened(&self, rows: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+        self.drift.whitened(rows, &self.varying)
+    }
+
+    /// How far each column's watts over the recording are from those over an endless one, by these equations.
+    pub(super) fn means(&self, problem: &Problem, unknowns: &[f64], rows: &[Vec<f64>]) -> Means {
+        let mut states = vec![None; problem.count()];
+        for (program, columns) in problem.programs().into_iter().enumerate() {
+            let state = self.followed.iter().position(|followed| *followed == program);
+            states[columns].fill(state);
+        }
+        let drawn = |times: &Vec<f64>| -> Vec<f64> {
+            times.iter().zip(&unknowns[FIRST..]).map(|(time, watts)| time * watts).collect()
+        };
+        let each = problem.times.iter().map(drawn).collect();
+        Means::of(rows, &self.varying, self.drift, &Drawn { states, each })
+    }
+}
+
+/// A factor that fits better: of a sum by what is left, and of what it would be were the factor right.
+fn improve(factor: &mut f64, [found, expected]: [f64; 2]) {
+    if expected > 0.0 {
+        *factor = (*factor * (found / expected).sqrt()).max(1e-9);
+    }
+}
+
+/// What the variance of one equation is made of.
+struct Parts {
+    /// What the factor of the counter multiplies.
+    counter: f64,
+    /// What that of each program multiplies, the square of what it drew, and those of what varies besides.
+    squares: Vec<f64>,
+    /// What is known besides.
+    known: f64,
+}
+
+impl Parts {
+    fn of(problem: &Problem, unknowns: &[f64]) -> Vec<Self> {
         let mean = problem.energy.iter().sum::<f64>() / problem.lasted.iter().sum::<f64>();
         let watts = &unknowns[FIRST..];
         let programs = problem.programs();
@@ -40,6 +168,7 @@ impl Noise {
             let energy =
                 |program: &Range<usize>| dot(&times[program.clone()], &watts[program.clone()]);
             let squares = programs.iter().map(|program| energy(program).powi(2));
+            let besides = [dot(times, watts).powi(2), (mean * problem.lasted[index]).powi(2)];
             let unsure =
                 problem.families.iter().zip(problem.unsure.get(index).into_iter().flatten());
             let of_samples = unsure.map(|(family, unsure)| {
@@ -47,80 +176,17 @@ impl Noise {
             });
             // Without a source's word, a thousandth of the mean.
             let least = (1e-3 * mean * problem.lasted[index]).powi(2);
-            Parts {
-                multiplied: [problem.variance[index].max(least), squares.sum()],
+            Self {
+                counter: problem.variance[index].max(least),
+                squares: squares.chain(besides).collect(),
                 known: of_samples.sum(),
             }
         });
         parts.collect()
     }
 
-    fn deviation(parts: &[Parts], factors: [f64; 2]) -> Vec<f64> {
-        parts.iter().map(|part| part.variance(factors).sqrt()).collect()
-    }
-
-    /// By what is left of the equations: the likeliest factors, and the correlation of neighbours.
-    pub(super) fn refined(self, problem: &Problem, unknowns: &[f64]) -> Self {
-        let left: Vec<f64> = (0..problem.times.len())
-            .map(|index| problem.energy[index] - dot(&problem.row(index), unknowns))
-            .collect();
-        let parts = Self::parts(problem, unknowns);
-        let mut factors = self.factors;
-        for _ in 0..30 {
-            let mut sums = [[0.0; 2]; 2];
-            for (left, part) in left.iter().zip(&parts) {
-                let variance = part.variance(factors);
-                for (sum, part) in sums.iter_mut().zip(part.multiplied) {
-                    sum[0] += left * left * part / (variance * variance);
-                    sum[1] += part / variance;
-                }
-            }
-            for (factor, sum) in factors.iter_mut().zip(sums) {
-                if sum[1] > 0.0 {
-                    *factor = (*factor * (sum[0] / sum[1]).sqrt()).max(1e-9);
-                }
-            }
-        }
-        let deviation = Self::deviation(&parts, factors);
-        let normal: Vec<f64> = left.iter().zip(&deviation).map(|(left, d)| left / d).collect();
-        Self { deviation, drift: Drift::likeliest(&normal), factors }
-    }
-
-    /// Adds the variance of each column's mean watts over the recording, around those it would have over an
-    /// endless one: what its program's watts vary by, and for how long. Functions' vary with their program's.
-    pub(super) fn add_of_means(
-        &self,
-        problem: &Problem,
-        unknowns: &[f64],
-        covariance: &mut Square,
-    ) {
-        let watts = &unknowns[FIRST..];
-        let sum = |a: usize, b: usize| -> f64 {
-            problem.times.iter().map(|times| times[a] * times[b]).sum()
-        };
-        let ran = |a: usize| -> f64 { problem.times.iter().map(|times| times[a]).sum() };
-        for program in problem.programs() {
-            let ran: Vec<f64> = program.clone().map(ran).collect();
-            for (a, of_a) in program.clone().zip(&ran) {
-                for (b, of_b) in program.clone().zip(&ran).filter(|(_, of_b)| of_a * **of_b > 0.0) {
-                    let effective = sum(a, b) / (of_a * of_b);
-                    let varying = watts[a] * watts[b] * self.factors[1] * self.drift.inflation();
-                    covariance.add(FIRST + a, FIRST + b, varying * effective);
-                }
-            }
-        }
-    }
-}
-
-/// The variance of one equation: what each of two factors multiplies, and what is known besides.
-struct Parts {
-    multiplied: [f64; 2],
-    known: f64,
-}
-
-impl Parts {
-    fn variance(&self, factors: [f64; 2]) -> f64 {
-        dot(&self.multiplied, &factors) + self.known
+    fn variance(&self, counter: f64, wobble: &[f64]) -> f64 {
+        self.counter * counter + self.known + dot(&self.squares, wobble)
     }
 }
 

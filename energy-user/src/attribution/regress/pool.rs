@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::estimate::{Estimate, FIRST, Problem};
+use super::estimate::{COMMON, Estimate, FIRST, Problem};
 use super::linear::Square;
 
 /// What of the usual doubt about a column must be taken away for it to count as told apart.
@@ -27,6 +27,15 @@ struct Group {
     ran: Vec<f64>,
     /// How far their watts are spread around what they have in common, in watts.
     spread: f64,
+}
+
+impl Group {
+    /// Which part of the group's time a member has.
+    fn share(&self, column: usize) -> f64 {
+        let all: f64 = self.ran.iter().sum();
+        let own = self.members.iter().zip(&self.ran).find(|(member, _)| **member == column);
+        own.map_or(0.0, |(_, ran)| if all > 0.0 { ran / all } else { 0.0 })
+    }
 }
 
 impl Pool {
@@ -110,6 +119,50 @@ impl Pool {
         }
     }
 
+    /// The estimate with one column for each group, which draws what its members do in the mean. What others draw
+    /// is as it was: were the equations solved anew with one column, they would be taken to say that all
+    /// members draw the same, and those that can be seen to move would speak for those that cannot.
+    pub(super) fn mean(&self, each: &Estimate) -> Estimate {
+        let size = each.unknowns.len() + self.count - self.place.len();
+        let mut mean: Vec<Vec<(usize, f64)>> = vec![Vec::new(); size];
+        for (unknown, row) in mean[..FIRST].iter_mut().enumerate() {
+            row.push((unknown, 1.0));
+        }
+        for (column, place) in self.place.iter().enumerate() {
+            let group = self.groups.iter().find(|group| group.members.contains(&column));
+            let share = group.map_or(1.0, |group| group.share(column));
+            mean[FIRST + place].push((FIRST + column, share));
+        }
+        for (family, row) in mean[FIRST + self.count..].iter_mut().enumerate() {
+            row.push((FIRST + self.place.len() + family, 1.0));
+        }
+        if self.count == 1 {
+            // All are alike then, and so is what nobody knows the name of.
+            let all = mean[FIRST].clone();
+            mean[COMMON] = all;
+        }
+        let sum = |row: &[(usize, f64)], value: &dyn Fn(usize) -> f64| -> f64 {
+            row.iter().map(|(unknown, times)| times * value(*unknown)).sum()
+        };
+        let mut covariance = Square::zero(size);
+        for (row, one) in mean.iter().enumerate() {
+            for (column, other) in mean.iter().enumerate() {
+                let cell = sum(one, &|a| sum(other, &|b| each.covariance.get(a, b)));
+                covariance.add(row, column, cell);
+            }
+        }
+        let mut told = vec![0.0; self.count];
+        for (column, place) in self.place.iter().enumerate() {
+            told[*place] = each.told[column];
+        }
+        Estimate {
+            unknowns: mean.iter().map(|row| sum(row, &|unknown| each.unknowns[unknown])).collect(),
+            covariance,
+            told,
+            ..each.clone()
+        }
+    }
+
     /// What a family's columns become. Those of one family stand side by side, and still do.
     fn members(&self, members: &Range<usize>) -> Range<usize> {
         let places = || members.clone().map(|column| self.place[column]);
@@ -150,11 +203,14 @@ impl Pool {
         }
         for Group { members, ran, spread } in &self.groups {
             let variance = spread * spread;
-            let squares: f64 = ran.iter().map(|ran| ran * ran).sum();
-            for (row, ran_of_row) in members.iter().zip(ran) {
+            let all: f64 = ran.iter().sum();
+            let shares: Vec<f64> =
+                ran.iter().map(|ran| if all > 0.0 { ran / all } else { 0.0 }).collect();
+            let squares: f64 = shares.iter().map(|share| share * share).sum();
+            for (row, of_row) in members.iter().zip(&shares) {
                 covariance.add(FIRST + row, FIRST + row, variance);
-                for (column, other) in members.iter().zip(ran) {
-                    let shared = if squares > 0.0 { ran_of_row * other / squares } else { 0.0 };
+                for (column, of_column) in members.iter().zip(&shares) {
+                    let shared = of_row + of_column - squares;
                     covariance.add(FIRST + row, FIRST + column, -variance * shared);
                 }
             }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::estimate::{COMMON, FIRST, IDLE, Problem};
 use super::linear::Square;
+use super::pool::TOLD_APART;
 use super::rows::{Rows, Solution};
 
 /// How far watts are spread around their mean, as part of it, before anything was seen: work differs
@@ -49,16 +50,19 @@ pub(super) struct Scale {
 }
 
 impl Spreads {
-    /// The spreads that make the equations likeliest; that of functions was looked for `before`.
-    pub(super) fn likeliest(problem: &Problem, rows: &Rows, scale: &Scale, before: Self) -> Self {
+    /// The spreads by these equations: the likeliest, and those that are to be expected. That of functions was
+    /// looked for `before`.
+    pub(super) fn by(problem: &Problem, rows: &Rows, scale: &Scale, before: Self) -> [Self; 2] {
         let programs = |programs| Self { programs, ..before };
-        let found = likeliest(|spread| programs(spread).doubt(problem, rows, scale));
+        let [found, expected] = by(|spread| programs(spread).doubt(problem, rows, scale));
         let found = programs(found);
         if problem.families.is_empty() {
-            return found;
+            return [found, programs(expected)];
         }
         let functions = |functions| Self { functions, ..found };
-        functions(likeliest(|spread| functions(spread).doubt(problem, rows, scale)))
+        let of_functions = by(|spread| functions(spread).doubt(problem, rows, scale));
+        let [found, of_functions] = of_functions.map(functions);
+        [found, Self { programs: expected, ..of_functions }]
     }
 
     /// The less, the likelier.
@@ -72,19 +76,29 @@ impl Spreads {
     }
 }
 
-/// The spread of least doubt, where [`USUAL_SPREAD`] is a little likelier than others.
-fn likeliest(doubt: impl Fn(f64) -> f64) -> f64 {
-    let mut best = (f64::INFINITY, USUAL_SPREAD);
+/// The spread of least doubt, where [`USUAL_SPREAD`] is a little likelier than others, and the one that is to be
+/// expected, as a mean of squares over all.
+fn by(doubt: impl Fn(f64) -> f64) -> [f64; 2] {
+    let mut tried = Vec::with_capacity(SPREADS);
     let mut spread = LEAST_SPREAD;
     for _ in 0..SPREADS {
         let unusual = ((spread / USUAL_SPREAD).ln() / SPREAD_DOUBT).powi(2);
-        let doubt = unusual + doubt(spread);
-        if doubt < best.0 {
-            best = (doubt, spread);
-        }
+        tried.push((unusual + doubt(spread), spread));
         spread *= SPREAD_STEP;
     }
-    best.1
+    let mut best = (f64::INFINITY, USUAL_SPREAD);
+    for (doubt, spread) in &tried {
+        if *doubt < best.0 {
+            best = (*doubt, *spread);
+        }
+    }
+    let (mut all, mut squares) = (0.0, 0.0);
+    for (doubt, spread) in &tried {
+        let likely = ((best.0 - doubt) / 2.0).exp();
+        all += likely;
+        squares += likely * spread * spread;
+    }
+    [best.1, if all > 0.0 { (squares / all).sqrt() } else { best.1 }]
 }
 
 impl Problem {
@@ -148,6 +162,43 @@ impl Problem {
             mean.push((COMMON, -1.0));
             families.push(told(solution.variance(&mean), of_programs));
         }
+        self.tell_together(&solution, of_programs, &mut columns);
         (columns, families)
+    }
+
+    /// Takes back of programs that they are told apart where those that are not would be, were it known what that
+    /// one draws: then the equations say what both draw together, and not which of them.
+    fn tell_together(&self, solution: &Solution, usual: f64, told: &mut [f64]) {
+        let alone: Vec<usize> =
+            (0..self.count()).filter(|column| self.family_of(*column).is_none()).collect();
+        let ran: Vec<f64> =
+            (0..self.count()).map(|column| self.times.iter().map(|it| it[column]).sum()).collect();
+        loop {
+            let (apart, rest): (Vec<usize>, Vec<usize>) =
+                alone.iter().partition(|column| told[**column] >= TOLD_APART);
+            let all: f64 = rest.iter().map(|column| ran[*column]).sum();
+            if all <= 0.0 {
+                return;
+            }
+            let shares: Vec<(usize, f64)> =
+                rest.iter().map(|column| (FIRST + column, ran[*column] / all)).collect();
+            let squares: f64 = shares.iter().map(|(_, share)| share * share).sum();
+            let from_mean: Vec<(usize, f64)> = shares.into_iter().chain([(COMMON, -1.0)]).collect();
+            let of_rest = |variance: f64| (1.0 - variance / (usual * squares)).clamp(0.0, 1.0);
+            let variance = solution.variance(&from_mean);
+            let before = of_rest(variance);
+            if before >= TOLD_APART {
+                return;
+            }
+            let known = |column: usize| {
+                let one = [(FIRST + column, 1.0)];
+                let common = solution.covariance(&from_mean, &one);
+                of_rest(variance - common * common / solution.variance(&one))
+            };
+            let most = apart.into_iter().map(|column| (column, known(column)));
+            let most = most.max_by(|a, b| a.1.total_cmp(&b.1));
+            let Some((column, _)) = most.filter(|(_, after)| *after >= TOLD_APART) else { return };
+            told[column] = before;
+        }
     }
 }

@@ -114,9 +114,14 @@ impl Solution {
 
     /// The variance of a sum of unknowns, each so many times.
     pub(super) fn variance(&self, times: &[(usize, f64)]) -> f64 {
+        self.covariance(times, times)
+    }
+
+    /// What two such sums have in common.
+    pub(super) fn covariance(&self, one: &[(usize, f64)], other: &[(usize, f64)]) -> f64 {
         let cell = |(row, a): &(usize, f64), (column, b): &(usize, f64)| {
             a * b * self.inverse.get(*row, *column)
         };
-        times.iter().flat_map(|one| times.iter().map(move |other| cell(one, other))).sum()
+        one.iter().flat_map(|one| other.iter().map(move |other| cell(one, other))).sum()
     }
 }
