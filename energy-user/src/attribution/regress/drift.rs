@@ -92,6 +92,11 @@ impl Drift {
         }
     }
 
+    /// By how much the variance of a long sum is larger than were all of it fresh.
+    pub(super) fn inflation(self) -> f64 {
+        1.0 - self.part() + self.part() * (1.0 + self.kept()) / (1.0 - self.kept())
+    }
+
     /// The less, the likelier: minus twice the logarithm of the likelihood, but for a constant.
     fn doubt(self, noise: &[f64], varying: &Varying) -> f64 {
         let mut filter = Filter::new(self, varying);

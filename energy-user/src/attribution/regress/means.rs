@@ -76,9 +76,9 @@ impl Means {
         // What each column's watts are off by, of the filter's state.
         let mut off = Square::zero(size);
         for column in 0..count {
-            for sum in 0..count {
+            for (sum, together) in together.iter().enumerate() {
                 off.add(first + column, first + sum, -by_sums.get(column, sum));
-                let of_mean = by_sums.get(column, sum) * together[sum] / all;
+                let of_mean = by_sums.get(column, sum) * together / all;
                 off.add(first + column, first + count, of_mean);
             }
         }

@@ -18,7 +18,12 @@ pub(super) struct Noise {
     followed: Vec<usize>,
     varying: Varying,
     drift: Drift,
+    /// How many equations tell of each one's variance.
+    looks: Vec<f64>,
 }
+
+/// With fewer looks at a variance, it might be anything.
+const FEWEST_LOOKS: f64 = 4.0;
 
 /// What a program's watts vary by at first, from equation to equation.
 const USUAL_WOBBLE: f64 = 0.05;
@@ -67,7 +72,14 @@ impl Noise {
             drawn: parts.iter().map(drawn).collect(),
             variances: followed.iter().map(|program| wobble[*program]).collect(),
         };
-        Self { counter, wobble, followed, varying, drift }
+        let look = |source: usize| {
+            let part = |part: &Parts| {
+                part.squares[source] * wobble[source] / part.variance(counter, &wobble)
+            };
+            EQUATIONS_OF_ALL + parts.iter().map(part).sum::<f64>()
+        };
+        let looks = (0..wobble.len()).map(look).collect();
+        Self { counter, wobble, followed, varying, drift, looks }
     }
 
     /// By what is left of the equations: the likeliest factors, and how noise hangs together.
@@ -127,6 +139,13 @@ impl Noise {
         self.drift.whitened(rows, &self.varying)
     }
 
+    /// The variance that is to be expected, and not the likeliest: what drifts slowly was not looked at often, and
+    /// of a variance by `n` looks the mean is `n / (n - 2)` of the likeliest.
+    fn expected(&self, source: usize) -> f64 {
+        let looks = (self.looks[source] / self.drift.inflation()).max(FEWEST_LOOKS);
+        self.wobble[source] * looks / (looks - 2.0)
+    }
+
     /// How far each column's watts over the recording are from those over an endless one, by these equations.
     pub(super) fn means(&self, problem: &Problem, unknowns: &[f64], rows: &[Vec<f64>]) -> Means {
         let mut states = vec![None; problem.count()];
@@ -138,7 +157,9 @@ impl Noise {
             times.iter().zip(&unknowns[FIRST..]).map(|(time, watts)| time * watts).collect()
         };
         let each = problem.times.iter().map(drawn).collect();
-        Means::of(rows, &self.varying, self.drift, &Drawn { states, each })
+        let variances = self.followed.iter().map(|source| self.expected(*source)).collect();
+        let varying = Varying { variances, ..self.varying.clone() };
+        Means::of(rows, &varying, self.drift, &Drawn { states, each })
     }
 }
 
