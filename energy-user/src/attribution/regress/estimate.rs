@@ -29,6 +29,8 @@ pub(super) struct Problem {
     pub lasted: Vec<f64>,
     /// The energy of each in joules; where idle power is known, without it.
     pub energy: Vec<f64>,
+    /// The same as the source showed it: idle power is in it.
+    pub shown: Vec<f64>,
     /// The variance of each by the source's word, in joules squared.
     pub variance: Vec<f64>,
     /// For how many seconds each column ran in each.

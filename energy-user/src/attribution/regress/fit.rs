@@ -63,6 +63,7 @@ impl Fit {
             called: called.collect(),
             lasted: equations.iter().map(|it| it.lasted).collect(),
             energy: equations.iter().map(|it| it.energy - above * it.lasted).collect(),
+            shown: equations.iter().map(|it| it.energy).collect(),
             variance: equations.iter().map(|it| it.variance).collect(),
             times,
             lost: equations.iter().map(|it| it.lost).collect(),

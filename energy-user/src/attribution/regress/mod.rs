@@ -26,6 +26,7 @@ mod pool;
 mod prior;
 mod programs;
 mod rows;
+mod stated;
 
 use std::collections::BTreeMap;
 

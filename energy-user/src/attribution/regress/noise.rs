@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::drift::{Drift, Varying};
 use super::estimate::{FIRST, IDLE, Problem, dot};
 use super::means::{Drawn, Means};
+use super::stated::Stated;
 
 /// The noise of the equations: a counter's, that of programs whose watts are not constant, and that of
 /// samples, which leave unsure where a program was.
@@ -50,7 +51,11 @@ impl Noise {
         let mut unknowns = vec![rate; problem.unknowns()];
         unknowns[IDLE] = 0.0;
         let wobble = vec![USUAL_WOBBLE * USUAL_WOBBLE; problem.programs().len() + BESIDES];
-        let parts = Parts::of(problem, &unknowns);
+        // Nothing is known of the truth but the mean, and that all of it is left.
+        let mean = problem.shown.iter().sum::<f64>() / problem.lasted.iter().sum::<f64>();
+        let left = problem.shown.iter().zip(&problem.lasted).map(|(shown, it)| shown - mean * it);
+        let mut parts = Parts::of(problem, &unknowns);
+        Parts::state_truly(&mut parts, problem, &left.collect::<Vec<f64>>());
         Self::of(&parts, 1.0, wobble, Drift::default())
     }
 
@@ -87,8 +92,14 @@ impl Noise {
         let left: Vec<f64> = (0..problem.times.len())
             .map(|index| problem.energy[index] - dot(&problem.row(index), unknowns))
             .collect();
-        let parts = Parts::of(problem, unknowns);
         let Self { mut counter, mut wobble, drift, .. } = self;
+        let mut parts = Parts::of(problem, unknowns);
+        // What of that is to be taken for the counter's.
+        let of_counter = left.iter().zip(&parts);
+        let of_counter = of_counter
+            .map(|(left, part)| left * part.counter * counter / part.variance(counter, &wobble));
+        let of_counter: Vec<f64> = of_counter.collect();
+        Parts::state_truly(&mut parts, problem, &of_counter);
         let mut of_all = USUAL_WOBBLE * USUAL_WOBBLE;
         for _ in 0..ROUNDS {
             let mut sums = [[0.0; 2]; 2];
@@ -181,6 +192,7 @@ struct Parts {
 }
 
 impl Parts {
+    /// With the counter's as its source states it.
     fn of(problem: &Problem, unknowns: &[f64]) -> Vec<Self> {
         let mean = problem.energy.iter().sum::<f64>() / problem.lasted.iter().sum::<f64>();
         let watts = &unknowns[FIRST..];
@@ -204,6 +216,14 @@ impl Parts {
             }
         });
         parts.collect()
+    }
+
+    /// With the counter's as its source would state it, had it not been off by so much.
+    fn state_truly(parts: &mut [Self], problem: &Problem, off: &[f64]) {
+        let stated = Stated::of(&problem.variance, &problem.shown);
+        for ((part, shown), off) in parts.iter_mut().zip(&problem.shown).zip(off) {
+            part.counter = stated.of_truth(part.counter, *shown, shown - off);
+        }
     }
 
     fn variance(&self, counter: f64, wobble: &[f64]) -> f64 {
