@@ -98,7 +98,7 @@ impl Drift {
     }
 
     /// The less, the likelier: minus twice the logarithm of the likelihood, but for a constant.
-    fn doubt(self, noise: &[f64], varying: &Varying) -> f64 {
+    pub(super) fn doubt(self, noise: &[f64], varying: &Varying) -> f64 {
         let mut filter = Filter::new(self, varying);
         let mut state = vec![0.0; varying.variances.len()];
         let mut doubt = 0.0;

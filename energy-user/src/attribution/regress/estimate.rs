@@ -12,7 +12,7 @@ use super::families::Called;
 use super::linear::Square;
 use super::noise::Noise;
 use super::pool::Pool;
-use super::prior::{Scale, Spreads, USUAL};
+use super::prior::{Belief, Scale, Spreads, USUAL};
 use super::rows::{Rows, Solution};
 
 /// How often weights are found anew.
@@ -75,6 +75,16 @@ pub(super) const COMMON: usize = 1;
 /// The place of the first column.
 pub(super) const FIRST: usize = 2;
 
+/// What was found when all agrees.
+struct Settled {
+    rows: Rows,
+    prior: Belief,
+    solution: Solution,
+    noise: Noise,
+    scale: Scale,
+    expected: Spreads,
+}
+
 impl Problem {
     /// The estimate; `None` where there is nothing to estimate from. What is not told apart has one estimate with
     /// others: what a function of a program calls, with that function; then functions, with others of their
@@ -132,8 +142,15 @@ impl Problem {
         ran.into_iter().map(|ran| if all > 0.0 { ran / all } else { 0.0 }).collect()
     }
 
-    /// The estimate with watts of its own for each column.
-    fn solve_each(&self) -> Option<Estimate> {
+    /// How unlikely the equations are with what is found for them: minus twice the logarithm of the likelihood, but for
+    /// a constant. `None` where there is nothing to estimate from.
+    pub(super) fn doubt(&self) -> Option<f64> {
+        let Settled { solution, noise, .. } = self.settle()?;
+        Some(noise.doubt(self, &solution.unknowns))
+    }
+
+    /// Watts of its own for each column, their spread and the noise: in turn, until they agree.
+    fn settle(&self) -> Option<Settled> {
         let ran: f64 = self.times.iter().flatten().chain(&self.lost).sum();
         let energy: f64 = self.energy.iter().sum();
         if self.count() == 0 || self.times.len() < 2 * FIRST || ran <= 0.0 || energy <= 0.0 {
@@ -161,11 +178,17 @@ impl Problem {
             found = Some((rows, prior, solution));
         }
         let (rows, prior, solution) = found?;
+        Some(Settled { rows, prior, solution, noise, scale, expected })
+    }
+
+    /// The estimate with watts of its own for each column.
+    fn solve_each(&self) -> Option<Estimate> {
+        let Settled { rows, prior, solution, noise, scale, expected } = self.settle()?;
         let mut covariance = rows.covariance(&solution, &prior);
         let (told, told_families) = self.told(&rows, &scale);
         let family_spreads =
             scale.families.iter().map(|scale| expected.functions * scale).collect();
-        let spread = expected.programs * rate;
+        let spread = expected.programs * scale.rate;
         let mut unknowns = solution.unknowns;
         let means = noise.means(self, &unknowns, &self.plain_rows());
         means.apply(&mut unknowns, &mut covariance);
@@ -181,6 +204,12 @@ impl Problem {
         // Only functions run; that their program has a mean is believed, and not seen.
         row.resize(self.unknowns(), 0.0);
         row
+    }
+
+    /// What unknowns leave of the equations' energy.
+    pub(super) fn left(&self, unknowns: &[f64]) -> Vec<f64> {
+        let left = |equation: usize| self.energy[equation] - dot(&self.row(equation), unknowns);
+        (0..self.times.len()).map(left).collect()
     }
 
     /// The equations as they are: a row's entries and its energy.

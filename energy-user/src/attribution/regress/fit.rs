@@ -70,7 +70,8 @@ impl Fit {
             with_idle: !idle.is_told(),
             families: of_programs.collect(),
             unsure,
-        };
+        }
+        .with_crowding();
         let mut estimate = problem.solve()?;
         let power = problem.energy.iter().sum::<f64>() / problem.lasted.iter().sum::<f64>();
         let sure = |estimate: &Estimate| {

@@ -10,6 +10,7 @@
 
 mod code_doubts;
 mod columns;
+mod crowding;
 mod drift;
 mod equations;
 mod estimate;

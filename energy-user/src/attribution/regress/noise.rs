@@ -89,9 +89,7 @@ impl Noise {
 
     /// By what is left of the equations: the likeliest factors, and how noise hangs together.
     pub(super) fn refined(self, problem: &Problem, unknowns: &[f64]) -> Self {
-        let left: Vec<f64> = (0..problem.times.len())
-            .map(|index| problem.energy[index] - dot(&problem.row(index), unknowns))
-            .collect();
+        let left = problem.left(unknowns);
         let Self { mut counter, mut wobble, drift, .. } = self;
         let mut parts = Parts::of(problem, unknowns);
         // What of that is to be taken for the counter's.
@@ -143,6 +141,11 @@ impl Noise {
         let found = Self::of(&parts, counter, wobble, drift);
         let drift = drift.likeliest(&left, &found.varying);
         Self { drift, ..found }
+    }
+
+    /// The less, the likelier these unknowns are with it: minus twice the logarithm of the likelihood, but for a constant.
+    pub(super) fn doubt(&self, problem: &Problem, unknowns: &[f64]) -> f64 {
+        self.drift.doubt(&problem.left(unknowns), &self.varying)
     }
 
     /// Rows of equations with what could be foretold taken away, and what is left brought to variance 1.

@@ -136,12 +136,18 @@ impl Problem {
 
     /// How much of the usual doubt the equations take away: about each column's distance from the common
     /// mean, or where it is a function, from its program's; and about each family's from the common mean.
+    #[expect(clippy::cast_precision_loss, reason = "a hundred programs at most")]
     pub(super) fn told(&self, rows: &Rows, scale: &Scale) -> (Vec<f64>, Vec<f64>) {
         let solution = Solution::of(rows, &self.prior(scale, USUAL));
         let of_programs = (USUAL_SPREAD * scale.rate).powi(2);
         let told = |left: f64, usual: f64| (1.0 - left / usual).clamp(0.0, 1.0);
+        // Of few programs even the common mean is not sure: were all else known, so much would be left.
+        let unsure = of_programs / self.programs().len().max(2) as f64;
         let mut columns: Vec<f64> = (FIRST..FIRST + self.count())
-            .map(|unknown| told(solution.variance(&[(unknown, 1.0), (COMMON, -1.0)]), of_programs))
+            .map(|unknown| {
+                let left = solution.variance(&[(unknown, 1.0), (COMMON, -1.0)]);
+                told(left - unsure, of_programs - unsure)
+            })
             .collect();
         let mut families = Vec::new();
         for (family, members) in self.families.iter().enumerate() {
