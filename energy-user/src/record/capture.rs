@@ -6,15 +6,14 @@ use std::os::fd::OwnedFd;
 use tokio::io::unix::AsyncFd;
 
 use super::RecordError;
-use super::address_space::{AddressSpaces, MOST_FRAMES, Place};
 use super::counts::CountsBook;
 use super::naming::{Unnamed, unnamed};
 use super::residency::ResidencyBook;
-use super::sample_book::SampleBook;
+use super::stacks::Stacks;
 use super::tasks::Tasks;
 use super::ticker::poll;
 use crate::model::{Counted, Grid, Residency, Stack, StackId, StackSample, ThreadId};
-use crate::probes::{CodeEvent, CpuState, Probes, StackSampled, TaskChange, TaskEvent, UserStack};
+use crate::probes::{CpuState, Probes, StackSampled};
 use crate::units::{MonotonicTime, Nanoseconds};
 
 /// A switch is written down some nanoseconds after its time was read, or milliseconds where a
@@ -58,21 +57,6 @@ pub(super) struct Capture {
     /// `None` where nothing is counted.
     counts: Option<CountsBook>,
 }
-
-/// Sampled stacks, and where their code comes from.
-struct Stacks {
-    grid: Grid,
-    samples: SampleBook,
-    spaces: AddressSpaces,
-    /// What has become of code since the last sample, in order.
-    code: Vec<CodeEvent>,
-    /// Processes that have exited; their last samples may still be read.
-    exited: Vec<(MonotonicTime, u32)>,
-    late_samples: u64,
-}
-
-/// How long an exited process's mappings are kept.
-const AFTERLIFE: Nanoseconds = Nanoseconds::from_millis(2_000);
 
 impl Capture {
     /// Begins now: every running thread is known, and charged from the returned start.
@@ -407,78 +391,6 @@ impl Capture {
             self.book.charge(cpu, thread, until.min(line), false);
             reached = until;
         }
-    }
-}
-
-impl Stacks {
-    fn new(grid: Grid) -> Self {
-        Self {
-            grid,
-            samples: SampleBook::default(),
-            spaces: AddressSpaces::default(),
-            code: Vec::new(),
-            exited: Vec::new(),
-            late_samples: 0,
-        }
-    }
-
-    /// Follows what becomes of processes, as far as their code is concerned.
-    fn follow(&mut self, event: &TaskEvent, tasks: &Tasks) {
-        match event.change {
-            TaskChange::Fork { tid, tgid, parent_tgid, .. } if tid == tgid => {
-                self.exited.retain(|(_, gone)| *gone != tgid);
-                self.spaces.begin(parent_tgid, tgid);
-            }
-            TaskChange::Exec { tgid, uid, .. } if tasks.is_sampled(tgid) => {
-                self.spaces.exec(tgid, uid);
-            }
-            TaskChange::Exit { tid, tgid, .. } if tid == tgid => {
-                self.exited.push((event.at, tgid));
-                self.spaces.exit(tgid);
-            }
-            _ => {}
-        }
-        let spaces = &mut self.spaces;
-        self.exited.retain(|(at, tgid)| {
-            let kept = event.at.since(*at) < AFTERLIFE;
-            if !kept {
-                spaces.forget(*tgid);
-            }
-            kept
-        });
-    }
-
-    /// Takes a sample, unless its time on the CPU has been charged already.
-    fn take(&mut self, sample: &StackSampled, start: MonotonicTime, charged_to: MonotonicTime) {
-        if sample.at < charged_to {
-            self.late_samples += 1;
-            return;
-        }
-        let spaces = &mut self.spaces;
-        // All but the innermost are return addresses: the call is just before.
-        let called = |(index, address): (usize, &u64)| address - u64::from(index > 0);
-        let user = match &sample.user {
-            UserStack::Addresses(addresses) => addresses,
-            UserStack::Copied(copy) => &spaces.unwound(sample.tgid, copy),
-        };
-        let mut places = Vec::with_capacity(user.len() + sample.kernel.len());
-        for address in user.iter().enumerate().map(called) {
-            let place = spaces.place(sample.tgid, address);
-            places.push(place);
-            // What lies further out was found by following something that is no stack.
-            if place == Place::Nowhere {
-                break;
-            }
-        }
-        // The rest of a stack that is deeper than what is followed.
-        if user.len() >= MOST_FRAMES && places.last() != Some(&Place::Nowhere) {
-            places.push(Place::Nowhere);
-        }
-        places.reverse();
-        let kernel = sample.kernel.iter().enumerate().map(called).rev();
-        places.extend(kernel.map(Place::Kernel));
-        let window = self.grid.index_between(start, sample.at);
-        self.samples.add(sample.cpu, sample.at, window, places);
     }
 }
 

@@ -16,6 +16,7 @@ mod programs;
 mod recorder;
 mod residency;
 mod sample_book;
+mod stacks;
 mod target;
 mod tasks;
 mod ticker;

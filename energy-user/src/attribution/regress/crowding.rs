@@ -27,7 +27,7 @@ impl Problem {
         let Some(without) = some.doubt() else { return self };
         let doubt = |step: usize| some.crowded(STEPS[step]).doubt().unwrap_or(f64::INFINITY);
         let mut best = (without, 0);
-        // The likelihood has one top: from nothing, in steps of two, and then beside the best.
+        // It is taken to have one top: from nothing, in steps of two, and then beside the best.
         for step in (2..STEPS.len()).step_by(2) {
             let found = doubt(step);
             if found >= best.0 {
@@ -63,7 +63,7 @@ impl Problem {
         crowded
     }
 
-    /// Neighbouring equations, evenly taken from all, so few that trying costs little.
+    /// Some of the equations, evenly taken from all, so few that trying costs little.
     fn thinned(&self) -> Self {
         let count = self.times.len();
         if count <= ENOUGH {
