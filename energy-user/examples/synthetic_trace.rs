@@ -1,8 +1,8 @@
-//! Writes a trace of any size, of a machine that never was: `synthetic_trace DIR ROWS [SAMPLES]`.
+//! Writes a trace of any size, of a machine that never was: `synthetic_trace DIR ROWS [SAMPLES [WINDOW_MS]]`.
 //!
-//! Eight CPUs, two thousand threads, windows of a tenth of a second with a thousand residency rows
-//! each; with SAMPLES for each of those rows, of two hundred stacks in each process. Equal arguments give equal
-//! tables. `cargo xtask bench read` and `flamegraph` measure what reads them.
+//! Eight CPUs, two thousand threads, windows of a tenth of a second (or WINDOW_MS) with a thousand residency rows
+//! each (a hundred, where windows are of less than 10 ms); with SAMPLES for each of those rows, of two hundred
+//! stacks in each process. Equal arguments give equal tables. `cargo xtask bench read` and `flamegraph` measure what reads them.
 
 use std::path::Path;
 
@@ -18,12 +18,9 @@ use energy_prof::trace::{
 use energy_prof::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
 
 const CPUS: u16 = 8;
-/// Threads that may run on each CPU. In a window every second one does.
+/// Threads that may run on each CPU. In a long window every second one does.
 const THREADS_OF_CPU: u32 = 250;
-const WINDOW: Nanoseconds = Nanoseconds::from_millis(100);
-/// The idle task has a row on each CPU, too.
-const ROWS_OF_WINDOW: u32 = CPUS as u32 * (THREADS_OF_CPU / 2);
-const WINDOWS_OF_PART: u32 = 1_000;
+const ROWS_OF_PART: u32 = 1_000_000;
 
 const STACKS_OF_PROCESS: u32 = 200;
 const STACKS: u32 = STACKS_OF_PROCESS * (CPUS as u32 * THREADS_OF_CPU).div_ceil(20);
@@ -41,23 +38,26 @@ const DRAM: DomainId = DomainId::of_socket(Domain::Dram, 0);
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (directory, rows, samples) = match arguments.as_slice() {
-        [directory, rows] => (directory, rows, "0"),
-        [directory, rows, samples] => (directory, rows, samples.as_str()),
-        _ => bail!("usage: synthetic_trace DIR ROWS [SAMPLES]"),
+    let [directory, rows, more @ ..] = arguments.as_slice() else {
+        bail!("usage: synthetic_trace DIR ROWS [SAMPLES [WINDOW_MS]]");
+    };
+    let number = |index: usize, default: u64| {
+        more.get(index).map_or(Ok(default), |number| number.parse()).context("it is a number")
     };
     let rows: u64 = rows.parse().context("ROWS is a number")?;
-    let samples: u32 = samples.parse().context("SAMPLES is a number")?;
-    let windows = u32::try_from(rows / u64::from(ROWS_OF_WINDOW)).context("that is too many")?;
-    let session = session(samples > 0);
+    let samples = u32::try_from(number(0, 0)?).context("SAMPLES is a small number")?;
+    let shape = Shape::of(Nanoseconds::from_millis(number(1, 100)?));
+    let windows = u32::try_from(rows / u64::from(shape.rows())).context("that is too many")?;
+    let session = session(shape, samples > 0);
     let mut writer =
         TraceWriter::create(Path::new(directory), Existing::Overwrite, None, &session)?;
     let stacks = if samples > 0 { (0..STACKS).map(stack).collect() } else { Vec::new() };
     writer.append(Batch { threads: threads(), stacks, ..Batch::default() });
     let mut chance = Chance(1);
-    for first in (0..windows).step_by(WINDOWS_OF_PART as usize) {
-        for index in first..windows.min(first + WINDOWS_OF_PART) {
-            let window = window(index, &mut chance);
+    let of_part = ROWS_OF_PART / shape.rows();
+    for first in (0..windows).step_by(of_part as usize) {
+        for index in first..windows.min(first + of_part) {
+            let window = window(shape, index, &mut chance);
             let samples = sampled(&window.residency, samples, &mut chance);
             writer.append(Batch { samples, ..window });
         }
@@ -68,13 +68,49 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn session(sampled: bool) -> Session {
+/// How long windows are, and who runs in them.
+#[derive(Clone, Copy)]
+struct Shape {
+    window: Nanoseconds,
+    /// Threads that run on each CPU in a window.
+    running: u32,
+}
+
+impl Shape {
+    fn of(window: Nanoseconds) -> Self {
+        let is_long = window >= Nanoseconds::from_millis(10);
+        Self { window, running: if is_long { THREADS_OF_CPU / 2 - 1 } else { 12 } }
+    }
+
+    /// The idle task has a row on each CPU, too.
+    const fn rows(self) -> u32 {
+        CPUS as u32 * (self.running + 1)
+    }
+
+    /// Of the threads of a CPU, those that run in a window.
+    fn who(self, index: u32) -> impl Iterator<Item = u32> {
+        // Every second one, of which one window in two has the odd ones, or a few that follow each other.
+        let is_long = self.running == THREADS_OF_CPU / 2 - 1;
+        let (first, step) = if is_long { (index % 2, 2) } else { (index % 20 * self.running, 1) };
+        (first..).step_by(step).take(self.running as usize)
+    }
+
+    /// How long a thread runs at most, in ns. Some seconds are quiet, so that the idle power can be found.
+    const fn longest(self, index: u32) -> u64 {
+        let longest = self.window.get() * 868 / 1_000 / self.running as u64;
+        let since_start = index as u64 * self.window.get();
+        let is_quiet = since_start % 100_000_000_000 < 1_200_000_000;
+        if is_quiet { longest / 100 } else { longest }
+    }
+}
+
+fn session(shape: Shape, sampled: bool) -> Session {
     let place = |cpu| (cpu, CpuPlace { socket: 0, die: 0, core: cpu });
     Session {
         host: Host { hostname: "synthetic".to_owned(), cpus: u32::from(CPUS), ..Host::default() },
         topology: Topology { cpus: (0..CPUS).map(place).collect() },
         clock: Clock { monotonic_start_ns: START_NS, utc_start_ns: START_UTC_NS },
-        window_ns: WINDOW.get(),
+        window_ns: shape.window.get(),
         sources: vec![SourceInfo {
             name: SOURCE.to_owned(),
             provenance: Provenance::Measured,
@@ -116,41 +152,40 @@ fn threads() -> Vec<(ThreadId, ThreadInfo)> {
     std::iter::once((ThreadId::IDLE, idle)).chain(others).collect()
 }
 
-/// A window in which every second thread ran on its CPU, for up to 0.7 ms. Some seconds are quiet, so
-/// that the idle power can be found.
-fn window(index: u32, chance: &mut Chance) -> Batch {
-    let start = MonotonicTime::from_nanos(START_NS + u64::from(index) * WINDOW.get());
-    let longest = if index % 1_000 < 12 { 7_000 } else { 700_000 };
+/// A window in which each thread whose turn it is ran on its CPU.
+fn window(shape: Shape, index: u32, chance: &mut Chance) -> Batch {
+    let length = shape.window.get();
+    let since_start = u64::from(index) * length;
+    let start = MonotonicTime::from_nanos(START_NS + since_start);
+    let longest = shape.longest(index);
     let mut idle = Vec::new();
     let mut ran = Vec::new();
     let mut busy = 0;
     for cpu in 0..CPUS {
-        let mut left = WINDOW.get();
-        let first = u32::from(cpu) * THREADS_OF_CPU + index % 2;
-        for number in (first..).step_by(2).take(THREADS_OF_CPU as usize / 2 - 1) {
+        let mut left = length;
+        for number in shape.who(index) {
             let oncpu = 1 + chance.below(longest);
             left -= oncpu;
-            let thread = ThreadId(ThreadId::FIRST.0 + number);
-            ran.push(row(index, thread, cpu, oncpu));
+            let thread = ThreadId::FIRST.0 + u32::from(cpu) * THREADS_OF_CPU + number;
+            ran.push(row(index, ThreadId(thread), cpu, oncpu));
         }
         idle.push(row(index, ThreadId::IDLE, cpu, left));
-        busy += WINDOW.get() - left;
+        busy += length - left;
     }
     idle.append(&mut ran);
-    let since_start = i64::from(index) * 100_000_000;
     Batch {
         windows: vec![Window {
             index,
             start,
-            end: start + WINDOW,
-            start_utc: WallTime::from_epoch_nanos(START_UTC_NS + since_start),
+            end: start + shape.window,
+            start_utc: WallTime::from_epoch_nanos(START_UTC_NS + since_start.cast_signed()),
             lost_switches: 0,
             lost_events: 0,
         }],
         // 10 W and 2 W when nothing runs, and 5 W for each busy CPU.
         energy: vec![
-            sample(index, PACKAGE, 1_000_000 + busy * 5 / 1_000, busy),
-            sample(index, DRAM, 200_000 + busy / 10_000, busy),
+            sample(index, PACKAGE, length / 100 + busy * 5 / 1_000, busy),
+            sample(index, DRAM, length / 500 + busy / 10_000, busy),
         ],
         residency: idle,
         threads: Vec::new(),

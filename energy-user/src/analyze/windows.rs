@@ -76,10 +76,12 @@ impl Tables {
     pub(super) fn windows_with_energy(&self) -> impl Iterator<Item = (&Window, &[EnergySample])> {
         let mut energy = self.energy.as_slice();
         self.windows.iter().map(move |window| {
-            let start = energy.partition_point(|sample| sample.window < window.index);
-            let end = energy.partition_point(|sample| sample.window <= window.index);
-            let of_window = &energy[start..end];
-            energy = &energy[end..];
+            // One after the other: each search among all that are left would be as slow as memory.
+            let before = energy.iter().take_while(|sample| sample.window < window.index).count();
+            energy = &energy[before..];
+            let within = energy.iter().take_while(|sample| sample.window == window.index).count();
+            let (of_window, later) = energy.split_at(within);
+            energy = later;
             (window, of_window)
         })
     }
