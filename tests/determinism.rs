@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use energy_prof::analyze::{AnalyzeOptions, CallTreeOptions, profile_and_call_tree};
+use energy_prof::analyze::{AnalyzeOptions, CallTreeOptions, analyze, profile_and_call_tree};
 use energy_prof::attribution::{IdlePolicy, ModelKind};
 use energy_prof::model::{StackId, StackSample};
 use energy_prof::profile::{CallTree, Profile};
@@ -57,12 +57,31 @@ fn two_cpus() -> Option<[usize; 2]> {
     Some([cpus.next()?, cpus.next()?])
 }
 
+fn options(model: ModelKind) -> AnalyzeOptions {
+    AnalyzeOptions { model, idle: IdlePolicy::Proportional, ..AnalyzeOptions::default() }
+}
+
 fn analyzed(trace: &Path, model: ModelKind) -> (Profile, CallTree) {
     let trace = TraceReader::open(trace).unwrap();
-    let options =
-        AnalyzeOptions { model, idle: IdlePolicy::Proportional, ..AnalyzeOptions::default() };
     let of = CallTreeOptions { timed: true, ..CallTreeOptions::default() };
-    profile_and_call_tree(&trace, &options, &of).unwrap()
+    profile_and_call_tree(&trace, &options(model), &of).unwrap()
+}
+
+#[test]
+fn profiles_are_the_same_whether_windows_are_added_up_one_by_one_or_shared_out() {
+    let place = Place::new();
+    on_disk::write(&recording(), &place.trace());
+    let Some(cpus) = two_cpus() else { return skip("needs two CPUs") };
+    for model in [ModelKind::Time, ModelKind::Regress] {
+        let (one_by_one, _) = analyzed(&place.trace(), model);
+        let profile = || {
+            let trace = TraceReader::open(&place.trace()).unwrap();
+            analyze(&trace, &options(model)).unwrap()
+        };
+        for cpus in [&cpus[..1], &cpus] {
+            assert!(on(cpus, profile) == one_by_one, "{model:?} on {cpus:?}");
+        }
+    }
 }
 
 #[test]

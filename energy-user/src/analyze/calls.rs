@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use super::windows::{InOrder, Reading, RecordedWindow, of_recording};
+use super::windows::{InOrder, RecordedWindow, of_recording};
 use super::{AnalyzeError, AnalyzeOptions, Plan, Recording};
 use crate::attribution::{AttributedWindow, CodeDoubts};
 use crate::model::{StackSample, ThreadId, ThreadInfo};
@@ -67,7 +67,7 @@ pub(super) fn profile_and_call_tree_by<R: Recording>(
     if of.timed {
         tree = tree.timed();
     }
-    for divided in plan.divide_reading(recording, options, Reading::Samples)? {
+    for divided in plan.divide_with_samples(recording, options)? {
         let (divided, recorded) = divided?;
         recorded.add_to(&mut profile, &divided);
         look(&divided, &recorded);

@@ -1,19 +1,17 @@
-//! What was counted, window by window, for the model that asks for it.
+//! What was counted, window by window, for models that ask for it.
 
 use super::windows::{InOrder, of_recording};
 use super::{AnalyzeError, Recording};
-use crate::attribution::ModelKind;
 use crate::model::Counted;
 
-/// The counts of a recording, if `model` is one that divides by them, to be asked for window by window in order:
-/// those of a window ascend by thread and CPU, and are `None` where the model asks for none. A recording
-/// without any is an error then.
-pub(super) fn counts_for<R: Recording>(
+/// The counts of a recording, if they are wanted, to be asked for window by window in order: those of a window
+/// ascend by thread and CPU, and are `None` where none are wanted. A recording without any is an error then.
+pub(super) fn counts_of<R: Recording>(
     recording: &R,
-    model: ModelKind,
-) -> Result<impl FnMut(u32) -> Result<Option<Vec<Counted>>, AnalyzeError>, AnalyzeError> {
+    wanted: bool,
+) -> Result<impl FnMut(u32) -> Result<Option<Vec<Counted>>, AnalyzeError> + Send, AnalyzeError> {
     let mut rows = None;
-    if model == ModelKind::Cycles {
+    if wanted {
         let counts = recording.counts().map_err(of_recording)?;
         let mut counts = InOrder::new("counts", counts, |row: &Counted| row.window);
         if counts.is_empty()? {

@@ -15,6 +15,7 @@ mod error;
 mod parts;
 mod recording;
 mod repeats;
+mod shared_out;
 mod smt;
 mod store;
 mod symbolize;
@@ -37,13 +38,13 @@ use crate::attribution::{
     ProcessNumbers, Programs, Regression, Rules, SmtFactor, TimeShare, attribute_window_with_cards,
 };
 use crate::model::{
-    AttributedSample, DomainId, Provenance, ThreadId, ThreadInfo, disjoint_cover_with,
+    AttributedSample, DomainId, Provenance, ThreadId, ThreadInfo, Topology, disjoint_cover_with,
 };
 use crate::profile::{CalibrationFacts, Facts, Method, Profile, ProfileBuilder};
 use crate::units::{MonotonicTime, Nanoseconds, Watts};
 use ahead::divided_ahead;
 use cards::Cards;
-use counts::counts_for;
+use shared_out::shared_out;
 use smt::{check_smt, weighed};
 use windows::{Reading, RecordedWindow, Tables, of_recording};
 
@@ -72,11 +73,25 @@ pub fn analyze<R: Recording>(
     options: &AnalyzeOptions,
 ) -> Result<Profile, AnalyzeError> {
     let plan = Plan::new(recording, options)?;
-    let mut profile = plan.profile(recording, options);
-    divided_ahead(
-        || plan.divide(recording, options),
-        |(divided, recorded)| recorded.add_to(&mut profile, &divided),
-    )?;
+    let begin = || plan.profile(recording, options);
+    let profile = if plan.regression.is_some() {
+        // What the model knows in a window comes from those before.
+        let mut profile = begin();
+        divided_ahead(
+            || plan.divide(recording, options),
+            |(divided, recorded)| recorded.add_to(&mut profile, &divided),
+        )?;
+        profile
+    } else {
+        let windows = plan.tables.stream(recording, plan.reading(options))?;
+        let topology = recording.topology();
+        let sums = shared_out(windows, begin, |profile, recorded: RecordedWindow<'_>| {
+            if plan.chooses(recorded.window.start, options) {
+                recorded.add_to(profile, &plan.divided(&recorded, topology, options, None));
+            }
+        })?;
+        sums.into_iter().fold(begin(), ProfileBuilder::with)
+    };
     let threads = recording.threads().map_err(of_recording)?;
     Ok(plan.finish(profile, threads))
 }
@@ -168,13 +183,30 @@ impl Plan {
         impl Iterator<Item = Result<(AttributedWindow, RecordedWindow<'a>), AnalyzeError>> + use<'a, R>,
         AnalyzeError,
     > {
-        // What programs drew is what their functions drew, whether those are shown or not.
-        let by_code = self.regression.is_some();
-        let reading = if by_code { Reading::Samples } else { Reading::Residency };
-        self.divide_reading(recording, options, reading)
+        self.divide_reading(recording, options, self.reading(options))
     }
 
-    /// The same, each with as much of what was recorded of it.
+    /// The same, with samples.
+    fn divide_with_samples<'a, R: Recording>(
+        &'a self,
+        recording: &'a R,
+        options: &'a AnalyzeOptions,
+    ) -> Result<
+        impl Iterator<Item = Result<(AttributedWindow, RecordedWindow<'a>), AnalyzeError>> + use<'a, R>,
+        AnalyzeError,
+    > {
+        self.divide_reading(recording, options, Reading { samples: true, ..self.reading(options) })
+    }
+
+    /// What the model needs of a recording.
+    fn reading(&self, options: &AnalyzeOptions) -> Reading {
+        Reading {
+            // What programs drew is what their functions drew, whether those are shown or not.
+            samples: self.regression.is_some(),
+            counts: options.model == ModelKind::Cycles,
+        }
+    }
+
     fn divide_reading<'a, R: Recording>(
         &'a self,
         recording: &'a R,
@@ -184,39 +216,45 @@ impl Plan {
         impl Iterator<Item = Result<(AttributedWindow, RecordedWindow<'a>), AnalyzeError>> + use<'a, R>,
         AnalyzeError,
     > {
-        let topology = recording.topology();
-        let idle = IdleRule::new(options.idle, &self.processes);
         let mut regress = self.regression.as_ref().map(InWindow::new);
-        let mut counts = counts_for(recording, options.model)?;
+        let topology = recording.topology();
         Ok(self.tables.stream(recording, reading)?.filter_map(move |recorded| {
             let recorded = match recorded {
                 Ok(recorded) => recorded,
                 Err(error) => return Some(Err(error)),
             };
-            let RecordedWindow { window, energy, residency, samples, .. } = &recorded;
             // Windows that are not chosen tell where threads were before those that are.
             if let Some(model) = &mut regress {
-                model.go_on(window, samples);
+                model.go_on(&recorded.window, &recorded.samples);
             }
-            if !self.chooses(window.start, options) {
-                return None;
-            }
-            let counts = match counts(window.index) {
-                Ok(counts) => counts,
-                Err(error) => return Some(Err(error)),
-            };
-            let cycles = counts.as_deref().map(Cycles::new);
-            let model: &dyn Model = match (&regress, &cycles) {
-                (Some(model), _) => model,
-                (None, Some(model)) => model,
-                (None, None) => &TimeShare,
-            };
-            let rules = Rules { topology, baselines: &self.baselines, model, idle };
-            let cards = self.cards.of_window(window);
-            let ran = weighed(options.smt, window, residency, topology);
-            let divided = attribute_window_with_cards(window, energy, &ran, &cards, &rules);
-            Some(Ok((divided, recorded)))
+            let is_chosen = self.chooses(recorded.window.start, options);
+            is_chosen.then(|| {
+                let divided = self.divided(&recorded, topology, options, regress.as_ref());
+                Ok((divided, recorded))
+            })
         }))
+    }
+
+    /// A window, divided; `regress` has gone on to it where that is the model.
+    fn divided(
+        &self,
+        recorded: &RecordedWindow<'_>,
+        topology: &Topology,
+        options: &AnalyzeOptions,
+        regress: Option<&InWindow<'_>>,
+    ) -> AttributedWindow {
+        let RecordedWindow { window, energy, residency, counts, .. } = recorded;
+        let cycles = counts.as_deref().map(Cycles::new);
+        let model: &dyn Model = match (regress, &cycles) {
+            (Some(model), _) => model,
+            (None, Some(model)) => model,
+            (None, None) => &TimeShare,
+        };
+        let idle = IdleRule::new(options.idle, &self.processes);
+        let rules = Rules { topology, baselines: &self.baselines, model, idle };
+        let cards = self.cards.of_window(window);
+        let ran = weighed(options.smt, window, residency, topology);
+        attribute_window_with_cards(window, energy, &ran, &cards, &rules)
     }
 
     /// Whether a window that begins there is looked at.
@@ -333,9 +371,9 @@ fn first_pass<R: Recording>(
     }
     let mut gathering =
         code.map(|(programs, functions)| EquationGathering::new(topology, programs, functions));
-    let reading = if code.is_some() { Reading::Samples } else { Reading::Residency };
+    let reading = Reading { samples: code.is_some(), counts: false };
     for recorded in tables.stream(recording, reading)? {
-        let RecordedWindow { window, energy, residency, residency_known, samples } = recorded?;
+        let RecordedWindow { window, energy, residency, residency_known, samples, .. } = recorded?;
         search.observe(&window, energy, &residency, &cards.of_window(&window));
         if let Some(gathering) = gathering.as_mut().filter(|_| residency_known) {
             let ran = weighed(smt, &window, &residency, topology);

@@ -40,13 +40,13 @@ pub trait Recording: Sync {
     /// Who ran, in the order of the windows, in batches of any size. Called once per pass.
     fn residency(
         &self,
-    ) -> Result<impl Iterator<Item = Result<Vec<Residency>, Self::Error>>, Self::Error>;
+    ) -> Result<impl Iterator<Item = Result<Vec<Residency>, Self::Error>> + Send, Self::Error>;
 
     /// What was counted while threads ran, in the order of the windows, in batches of any size. Nothing where
     /// nothing was counted.
     fn counts(
         &self,
-    ) -> Result<impl Iterator<Item = Result<Vec<Counted>, Self::Error>>, Self::Error> {
+    ) -> Result<impl Iterator<Item = Result<Vec<Counted>, Self::Error>> + Send, Self::Error> {
         Ok(std::iter::empty())
     }
 
@@ -54,7 +54,8 @@ pub trait Recording: Sync {
     /// the recording has no stacks.
     fn samples(
         &self,
-    ) -> Result<impl Iterator<Item = Result<Vec<StackSample>, Self::Error>>, Self::Error> {
+    ) -> Result<impl Iterator<Item = Result<Vec<StackSample>, Self::Error>> + Send, Self::Error>
+    {
         Ok(std::iter::empty())
     }
 

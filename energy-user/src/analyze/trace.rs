@@ -44,17 +44,19 @@ impl Recording for TraceReader {
 
     fn residency(
         &self,
-    ) -> Result<impl Iterator<Item = Result<Vec<Residency>, TraceError>>, TraceError> {
+    ) -> Result<impl Iterator<Item = Result<Vec<Residency>, TraceError>> + Send, TraceError> {
         self.residency()
     }
 
-    fn counts(&self) -> Result<impl Iterator<Item = Result<Vec<Counted>, TraceError>>, TraceError> {
+    fn counts(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Vec<Counted>, TraceError>> + Send, TraceError> {
         self.counts()
     }
 
     fn samples(
         &self,
-    ) -> Result<impl Iterator<Item = Result<Vec<StackSample>, TraceError>>, TraceError> {
+    ) -> Result<impl Iterator<Item = Result<Vec<StackSample>, TraceError>> + Send, TraceError> {
         self.samples()
     }
 

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::counts::counts_of;
 use super::repeats::share_out_repeats;
 use super::{AnalyzeError, Recording};
-use crate::model::{DomainId, EnergySample, Residency, StackSample, ThreadId, Topology, Window};
+use crate::model::{
+    Counted, DomainId, EnergySample, Residency, StackSample, ThreadId, Topology, Window,
+};
 use crate::profile::SourceFacts;
 
 /// One window with all that was recorded of it.
@@ -19,15 +22,17 @@ pub(super) struct RecordedWindow<'a> {
     pub residency_known: bool,
     /// Where threads were sampled, ascending by thread; none where that was not asked for.
     pub samples: Vec<StackSample>,
+    /// What was counted, ascending by thread and CPU; `None` where that was not asked for.
+    pub counts: Option<Vec<Counted>>,
 }
 
-/// How much of a recording is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
-    /// Who ran.
-    Residency,
-    /// And where threads were sampled.
-    Samples,
+/// What is read of a recording besides who ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reading {
+    /// Where threads were sampled.
+    pub samples: bool,
+    /// What was counted.
+    pub counts: bool,
 }
 
 /// The windows and energy samples of a recording, in order.
@@ -86,23 +91,23 @@ impl Tables {
         })
     }
 
-    /// The windows one after the other, with who ran, and if asked for, with samples: in one pass over
-    /// each.
+    /// The windows one after the other, with who ran, and what else is asked for: in one pass over each.
     pub(super) fn stream<'a, R: Recording>(
         &'a self,
         recording: &'a R,
         reading: Reading,
     ) -> Result<
-        impl Iterator<Item = Result<RecordedWindow<'a>, AnalyzeError>> + use<'a, R>,
+        impl Iterator<Item = Result<RecordedWindow<'a>, AnalyzeError>> + Send + use<'a, R>,
         AnalyzeError,
     > {
         let rows = recording.residency().map_err(of_recording)?;
         let mut rows = InOrder::new("residency", rows, |row: &Residency| row.window);
         let mut samples = None;
-        if reading == Reading::Samples {
+        if reading.samples {
             let rows = recording.samples().map_err(of_recording)?;
             samples = Some(InOrder::new("samples", rows, |row: &StackSample| row.window));
         }
+        let mut counts = counts_of(recording, reading.counts)?;
         let topology = recording.topology();
         Ok(self.windows_with_energy().map(move |(window, energy)| {
             let mut residency = rows.of_window(window.index)?;
@@ -117,8 +122,8 @@ impl Tables {
             if !samples.is_sorted_by_key(|sample| sample.thread) {
                 samples.sort_by_key(|sample| sample.thread);
             }
-            let window = *window;
-            Ok(RecordedWindow { window, energy, residency, residency_known, samples })
+            let (window, counts) = (*window, counts(window.index)?);
+            Ok(RecordedWindow { window, energy, residency, residency_known, samples, counts })
         }))
     }
 }

@@ -150,16 +150,22 @@ impl Shares {
     fn charges(self, window: &Window, domain: DomainId) -> Charges {
         // Lost time comes first, as threads ascend.
         let lost = self.threads.partition_point(|(thread, _)| *thread <= ThreadId::LOST);
-        let charge = |index: usize| AttributedSample {
-            window: window.index,
-            thread: self.threads[index].0,
-            domain,
-            component: Component::Active,
-            energy: Microjoules::new(self.energies[index]),
-            error: Microjoules::new(self.errors[index]),
-        };
+        let (energy, error) = (Microjoules::ZERO, Microjoules::ZERO);
+        let (window, component) = (window.index, Component::Active);
+        let nothing =
+            AttributedSample { window, thread: ThreadId::LOST, domain, component, energy, error };
+        // All that charges have in common is filled in at once: one by one takes a fifth of a report's time.
+        let mut samples = vec![nothing; self.threads.len() - lost];
+        let threads = self.threads[lost..].iter();
+        let figures = self.energies[lost..].iter().zip(&self.errors[lost..]);
+        for (sample, ((thread, _), (energy, error))) in samples.iter_mut().zip(threads.zip(figures))
+        {
+            sample.thread = *thread;
+            sample.energy = Microjoules::new(*energy);
+            sample.error = Microjoules::new(*error);
+        }
         Charges {
-            samples: (lost..self.threads.len()).map(charge).collect(),
+            samples,
             unattributed: Microjoules::new(self.energies[..lost].iter().sum()),
             doubt: self.doubt.without_first(lost),
             shared_idle: Microjoules::ZERO,

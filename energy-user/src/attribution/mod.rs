@@ -13,6 +13,7 @@ mod cards;
 mod charges;
 mod cores;
 mod cycles;
+mod divisor;
 mod doubt;
 mod idle;
 mod model;

@@ -4,6 +4,8 @@
 
 use std::cmp::Reverse;
 
+use super::divisor::Divisor;
+
 /// Splits `whole` in proportion to `weights`; the parts add up to `whole` exactly.
 ///
 /// Each part is its exact share rounded down, and the units left over go to the largest
@@ -34,10 +36,12 @@ impl Splitter {
             return None;
         }
         self.parts.clear();
+        self.parts.reserve(weights.len());
         // Dividing 128 bits takes many times as long, and few windows need them.
         if let Some(total) = in_64_bits(whole, total) {
-            let divide = |product| (product / total, product % total);
-            let divided = weights.iter().map(|weight| divide(whole * weight));
+            self.narrow.reserve(weights.len());
+            let total = Divisor::new(total);
+            let divided = weights.iter().map(|weight| total.divide(whole * weight));
             hand_out(whole, divided, &mut self.parts, &mut self.narrow);
         } else {
             let part = |part| u64::try_from(part).expect("a part is not above the whole");
@@ -86,7 +90,14 @@ pub(super) fn shares_rounded_up(whole: u64, parts: &[u64]) -> Vec<u64> {
     let total: u128 = parts.iter().copied().map(u128::from).sum();
     match in_64_bits(whole, total) {
         Some(0) => vec![0; parts.len()],
-        Some(total) => parts.iter().map(|part| (whole * part).div_ceil(total)).collect(),
+        Some(total) => {
+            let total = Divisor::new(total);
+            let share = |part: &u64| {
+                let (share, rest) = total.divide(whole * part);
+                share + u64::from(rest > 0)
+            };
+            parts.iter().map(share).collect()
+        }
         None => {
             let share = |part: &u64| (u128::from(whole) * u128::from(*part)).div_ceil(total);
             let fits = |share| u64::try_from(share).expect("a share is not above the whole");

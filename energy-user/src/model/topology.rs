@@ -29,10 +29,14 @@ impl Topology {
     /// Whether `cpu`'s work draws on `domain`. A CPU of unknown place draws on every socket's, and every CPU
     /// on a meter of the machine.
     pub fn feeds(&self, cpu: u16, domain: DomainId) -> bool {
+        Self::is_fed_from(domain, self.cpus.get(&cpu))
+    }
+
+    fn is_fed_from(domain: DomainId, place: Option<&CpuPlace>) -> bool {
         if domain.domain.counts_devices() {
             return domain.domain.is_fed_by_cpus();
         }
-        self.cpus.get(&cpu).is_none_or(|place| domain.holds(*place))
+        place.is_none_or(|place| domain.holds(*place))
     }
 
     /// The CPUs whose work draws on `domain`, for asking about many rows.
@@ -40,8 +44,8 @@ impl Topology {
         let cpus = self.cpus.keys().next_back().map_or(0, |last| usize::from(*last) + 1);
         let mut feeders =
             Feeders { feeds: vec![None; cpus], unknown: domain.domain.is_fed_by_cpus() };
-        for cpu in self.cpus.keys() {
-            feeders.feeds[usize::from(*cpu)] = Some(self.feeds(*cpu, domain));
+        for (cpu, place) in &self.cpus {
+            feeders.feeds[usize::from(*cpu)] = Some(Self::is_fed_from(domain, Some(place)));
         }
         feeders
     }

@@ -1,20 +1,12 @@
-//! Adding up: attributed windows become accounts of threads and of domains.
-//! Memory grows with the number of threads and domains, not with the length of the recording.
+//! The accounts of threads and of domains that a profile is made of.
 
 use std::collections::BTreeMap;
 
 use super::facts::Facts;
-use super::sums::ThreadSums;
 use super::uncertainty::{ErrorSum, StandardError};
-use crate::attribution::{
-    AttributedWindow, Baseline, Baselines, IdlePolicy, ModelKind, Nobodys, RegressionFacts,
-    SmtFactor,
-};
-use crate::model::{
-    Domain, DomainId, Ledger, Provenance, Residency, ThreadId, ThreadInfo, Window,
-    disjoint_cover_with,
-};
-use crate::units::{Microjoules, MonotonicTime, Nanoseconds, WallTime};
+use crate::attribution::{Baseline, IdlePolicy, ModelKind, Nobodys, RegressionFacts, SmtFactor};
+use crate::model::{Domain, DomainId, Ledger, Provenance, ThreadId, ThreadInfo};
+use crate::units::{Microjoules, Nanoseconds, WallTime};
 
 /// Where the energy of a recording, or of a part of it, went.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +83,7 @@ pub struct DomainAccount {
     pub regression: Option<RegressionFacts>,
     /// Whether it is in the total; otherwise another domain contains it.
     pub in_total: bool,
-    errors: ErrorSum,
+    pub(super) errors: ErrorSum,
 }
 
 impl DomainAccount {
@@ -191,115 +183,5 @@ impl Profile {
     /// Windows times domains of the total whose energy is unknown.
     pub fn gaps(&self) -> u64 {
         self.total_domains().map(|(_, account)| account.gaps).sum()
-    }
-}
-
-/// Makes a profile from windows as they come.
-#[derive(Debug)]
-pub struct ProfileBuilder {
-    profile: Profile,
-    threads: ThreadSums,
-    start: MonotonicTime,
-}
-
-impl ProfileBuilder {
-    /// Of a recording that began at `start` and has `recorded_windows`.
-    pub fn new(facts: Facts, method: Method, start: MonotonicTime, recorded_windows: u64) -> Self {
-        let profile = Profile {
-            facts,
-            method,
-            span: Span { recorded_windows, ..Span::default() },
-            domains: BTreeMap::new(),
-            threads: BTreeMap::new(),
-            lost_oncpu: Nanoseconds::ZERO,
-        };
-        Self { profile, threads: ThreadSums::default(), start }
-    }
-
-    /// Adds a window: how its energy was divided, and who ran in it.
-    pub fn add(&mut self, attributed: &AttributedWindow, residency: &[Residency]) {
-        self.extend_span(&attributed.window);
-        for row in residency {
-            match row.thread {
-                ThreadId::IDLE => {}
-                ThreadId::LOST => self.profile.lost_oncpu += row.oncpu,
-                thread => {
-                    let sum = self.threads.ran(thread);
-                    sum.oncpu += row.oncpu;
-                    sum.switches += u64::from(row.switches);
-                }
-            }
-        }
-        for divided in &attributed.domains {
-            let account = self.profile.domains.entry(divided.domain).or_default();
-            let Some(ledger) = divided.ledger else { continue };
-            account.ledger += ledger;
-            account.shared_idle += divided.shared_idle;
-            account.nobodys += divided.nobodys;
-            account.known += 1;
-            account.by_core += u64::from(divided.by_core);
-            account.covered += attributed.window.length();
-            account.provenance = account.provenance.max(Some(divided.provenance));
-            account.errors.add(divided.error, divided.error, divided.provenance);
-            let of_all: Microjoules = divided.samples.iter().map(|sample| sample.error).sum();
-            let mut charges = self.threads.charges(divided.domain);
-            for (index, sample) in divided.samples.iter().enumerate() {
-                let charge = charges.of(sample.thread);
-                charge.of.energy += sample.energy;
-                charge.of.error.add(sample.error, of_all, divided.provenance);
-                charge.add_doubt(divided.doubt.of(index));
-            }
-        }
-    }
-
-    /// Adds a window of which it is not known who ran.
-    pub fn add_without_residency(&mut self, attributed: &AttributedWindow) {
-        self.profile.span.windows_without_residency += 1;
-        self.add(attributed, &[]);
-    }
-
-    /// The profile, once the names of the threads, the sources of the domains and the baselines
-    /// are known.
-    pub fn finish(
-        mut self,
-        names: BTreeMap<ThreadId, ThreadInfo>,
-        sources: &BTreeMap<DomainId, String>,
-        baselines: &Baselines,
-    ) -> Profile {
-        self.profile.threads = self.threads.into_accounts();
-        for (thread, info) in names.into_iter().filter(|(thread, _)| *thread >= ThreadId::FIRST) {
-            self.profile.threads.entry(thread).or_default().info = info;
-        }
-        for (domain, source) in sources {
-            self.profile.domains.entry(*domain).or_default().source.clone_from(source);
-        }
-        let measured: Vec<DomainId> = self
-            .profile
-            .domains
-            .iter()
-            .filter(|(_, account)| account.known > 0)
-            .map(|(domain, _)| *domain)
-            .collect();
-        let cover = disjoint_cover_with(&measured, &self.profile.facts.discrete_cards);
-        let windows = self.profile.span.windows;
-        for (domain, account) in &mut self.profile.domains {
-            account.baseline = baselines.of(*domain);
-            account.in_total = cover.contains(domain);
-            account.gaps = windows - account.known;
-        }
-        self.profile
-    }
-
-    /// Counts a window in.
-    fn extend_span(&mut self, window: &Window) {
-        let start = self.start;
-        let span = &mut self.profile.span;
-        if span.windows == 0 {
-            span.from = window.start.since(start);
-            span.start_utc = window.start_utc;
-        }
-        span.windows += 1;
-        span.duration += window.length();
-        span.to = window.end.since(start);
     }
 }

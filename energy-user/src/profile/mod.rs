@@ -6,12 +6,14 @@
 //! **It is not** a report: nothing is rounded here, and nothing is printed.
 
 mod account;
+mod builder;
 mod by_function;
 mod call_tree;
 mod call_tree_builder;
 mod code_view;
 mod cut_short;
 mod diff;
+mod exact_errors;
 mod facts;
 mod functions;
 mod group;
@@ -29,7 +31,8 @@ mod tree;
 mod uncertainty;
 mod view;
 
-pub use account::{Charge, DomainAccount, Method, Profile, ProfileBuilder, Span, ThreadAccount};
+pub use account::{Charge, DomainAccount, Method, Profile, Span, ThreadAccount};
+pub use builder::ProfileBuilder;
 pub use call_tree::{CallNode, CallTree, FrameRef, FunctionFrame, Moment, NodeKind, StackShare};
 pub use call_tree_builder::{CallTreeBuilder, Roots};
 pub use code_view::{CodeView, CodeViewOptions, CodeViewRow};

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::account::{Charge, ThreadAccount};
+use super::exact_errors::ExactErrors;
+use super::uncertainty::ErrorSum;
 use crate::attribution;
 use crate::model::{DomainId, ThreadId};
-use crate::units::Nanoseconds;
+use crate::units::{Microjoules, Nanoseconds};
 
 /// The sums of all threads.
 #[derive(Debug, Default)]
@@ -17,7 +19,7 @@ pub(super) struct ThreadSums {
     /// By place; some of the last may be missing.
     ran: Vec<Ran>,
     /// The same for each domain, of which there are a few at most; `None` where a thread was charged with nothing.
-    charges: Vec<(DomainId, Vec<Option<ChargeSum>>)>,
+    charges: Vec<(DomainId, OfDomain)>,
 }
 
 /// How much a thread ran.
@@ -30,29 +32,20 @@ pub(super) struct Ran {
 }
 
 /// What has been added up of one thread and domain.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ChargeSum {
-    /// The energy, with its errors but for the model's.
-    pub(super) of: Charge,
-    /// How far it moves with each cause of the model's doubt, in µJ.
-    doubt: Vec<f64>,
+    pub(super) energy: Microjoules,
+    /// Its errors, but for the model's.
+    pub(super) error: ExactErrors,
 }
 
-impl ChargeSum {
-    /// Adds the model's doubt about one charge.
-    pub(super) fn add_doubt(&mut self, doubt: &[f64]) {
-        if self.doubt.len() < doubt.len() {
-            self.doubt.resize(doubt.len(), 0.0);
-        }
-        self.doubt.iter_mut().zip(doubt).for_each(|(sum, moved)| *sum += moved);
-    }
-
-    fn finish(self) -> Charge {
-        let mut charge = self.of;
-        let deviation = attribution::length(&self.doubt);
-        charge.error.set_model(deviation, deviation);
-        charge
-    }
+/// What has been added up of one domain.
+#[derive(Debug, Default)]
+struct OfDomain {
+    /// By place; some of the last may be missing.
+    sums: Vec<Option<ChargeSum>>,
+    /// How far each moves with each cause of the model's doubt, in µJ; none where no model has any.
+    doubts: Vec<Vec<f64>>,
 }
 
 impl ThreadSums {
@@ -65,10 +58,31 @@ impl ThreadSums {
     pub(super) fn charges(&mut self, domain: DomainId) -> ChargeSums<'_> {
         let found = self.charges.iter().position(|(known, _)| *known == domain);
         let index = found.unwrap_or_else(|| {
-            self.charges.push((domain, Vec::new()));
+            self.charges.push((domain, OfDomain::default()));
             self.charges.len() - 1
         });
-        ChargeSums { places: &mut self.places, sums: &mut self.charges[index].1 }
+        ChargeSums { places: &mut self.places, of: &mut self.charges[index].1 }
+    }
+
+    /// Adds what others add up to.
+    pub(super) fn extend(&mut self, others: Self) {
+        for (thread, ran) in others.places.threads.iter().zip(&others.ran) {
+            let sum = self.ran(*thread);
+            sum.oncpu += ran.oncpu;
+            sum.switches += ran.switches;
+        }
+        for (domain, of_others) in others.charges {
+            let mut charges = self.charges(domain);
+            for (thread, of_other) in others.places.threads.iter().zip(of_others.sums) {
+                let Some(of_other) = of_other else { continue };
+                let sum = charges.of(*thread);
+                sum.energy += of_other.energy;
+                sum.error.extend(of_other.error);
+            }
+            for (thread, doubt) in others.places.threads.iter().zip(&of_others.doubts) {
+                charges.add_doubt(*thread, doubt);
+            }
+        }
     }
 
     /// The sums as accounts, whose owners are still to be named.
@@ -77,9 +91,13 @@ impl ThreadSums {
         for (account, ran) in accounts.iter_mut().zip(self.ran) {
             (account.oncpu, account.switches) = (ran.oncpu, ran.switches);
         }
-        for (domain, sums) in self.charges {
-            for (account, sum) in accounts.iter_mut().zip(sums) {
-                account.charges.extend(sum.map(|sum| (domain, sum.finish())));
+        for (domain, OfDomain { sums, doubts }) in self.charges {
+            for (place, (account, sum)) in accounts.iter_mut().zip(sums).enumerate() {
+                let Some(ChargeSum { energy, error }) = sum else { continue };
+                let mut error = ErrorSum::from(&error);
+                let deviation = doubts.get(place).map_or(0.0, |doubt| attribution::length(doubt));
+                error.set_model(deviation, deviation);
+                account.charges.insert(domain, Charge { energy, error });
             }
         }
         self.places.threads.into_iter().zip(accounts).collect()
@@ -90,13 +108,25 @@ impl ThreadSums {
 #[derive(Debug)]
 pub(super) struct ChargeSums<'a> {
     places: &'a mut Places,
-    sums: &'a mut Vec<Option<ChargeSum>>,
+    of: &'a mut OfDomain,
 }
 
 impl ChargeSums<'_> {
     /// Of `thread`; nothing so far where it is new.
     pub(super) fn of(&mut self, thread: ThreadId) -> &mut ChargeSum {
-        at(self.sums, self.places.of(thread)).get_or_insert_default()
+        at(&mut self.of.sums, self.places.of(thread)).get_or_insert_default()
+    }
+
+    /// Adds the model's doubt about one charge of `thread`.
+    pub(super) fn add_doubt(&mut self, thread: ThreadId, doubt: &[f64]) {
+        if doubt.is_empty() {
+            return;
+        }
+        let sums = at(&mut self.of.doubts, self.places.of(thread));
+        if sums.len() < doubt.len() {
+            sums.resize(doubt.len(), 0.0);
+        }
+        sums.iter_mut().zip(doubt).for_each(|(sum, moved)| *sum += moved);
     }
 }
 
@@ -123,7 +153,16 @@ struct Places {
 const LOW: usize = 1 << 22;
 
 impl Places {
+    #[inline]
     fn of(&mut self, thread: ThreadId) -> usize {
+        match self.low.get(thread.0 as usize) {
+            Some(Some(place)) => *place as usize,
+            _ => self.of_high_or_new(thread),
+        }
+    }
+
+    #[cold]
+    fn of_high_or_new(&mut self, thread: ThreadId) -> usize {
         let number = thread.0 as usize;
         let place = if number < LOW {
             at(&mut self.low, number)
@@ -142,10 +181,32 @@ impl Places {
 mod tests {
     use super::*;
     use crate::model::Domain;
-    use crate::units::Microjoules;
 
     /// No recording has so many threads.
     const FAR: u32 = u32::MAX;
+
+    #[test]
+    fn sums_of_some_and_of_others_make_the_sum_of_all() {
+        let package = DomainId::of_socket(Domain::Package, 0);
+        let dram = DomainId::of_socket(Domain::Dram, 0);
+        let added = [(7, dram, 1), (2, package, 2), (7, package, 4), (9, dram, 8), (FAR, dram, 16)];
+        let sum = |of: &[(u32, DomainId, u32)]| {
+            let mut sums = ThreadSums::default();
+            for (thread, domain, energy) in of {
+                let thread = ThreadId(*thread);
+                sums.ran(thread).oncpu += Nanoseconds::new(u64::from(*energy));
+                let mut charges = sums.charges(*domain);
+                charges.of(thread).energy += Microjoules::new(u64::from(*energy));
+                charges.add_doubt(thread, &[f64::from(*energy), 1.0]);
+            }
+            sums
+        };
+        for parted_at in 0..=added.len() {
+            let mut parts = sum(&added[..parted_at]);
+            parts.extend(sum(&added[parted_at..]));
+            assert_eq!(parts.into_accounts(), sum(&added).into_accounts());
+        }
+    }
 
     #[test]
     fn what_is_added_in_any_order_is_found_in_the_account() {
@@ -155,7 +216,7 @@ mod tests {
         for (thread, domain, energy) in
             [(7, dram, 1), (2, package, 2), (7, package, 4), (7, dram, 8), (FAR, dram, 16)]
         {
-            sums.charges(domain).of(ThreadId(thread)).of.energy += Microjoules::new(energy);
+            sums.charges(domain).of(ThreadId(thread)).energy += Microjoules::new(energy);
             sums.ran(ThreadId(thread)).switches += 1;
         }
         let accounts = sums.into_accounts();

@@ -36,6 +36,11 @@ pub struct ErrorSum {
 }
 
 impl ErrorSum {
+    /// Of charges whose `Σ a²`, `Σ a·T` and, of estimates, `Σ a` are these, in µJ² and µJ.
+    pub(super) const fn of_sums(variance: f64, ceiling: f64, correlated: f64) -> Self {
+        Self { variance, ceiling, correlated, model: 0.0, of_code: 0.0 }
+    }
+
     /// Adds the error of one charge in one window, where all charges' errors come to `of_all`.
     pub fn add(&mut self, error: Microjoules, of_all: Microjoules, provenance: Provenance) {
         let microjoules = error.joules().get() * 1e6;
