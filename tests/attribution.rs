@@ -237,7 +237,7 @@ fn of_two_sources_of_a_domain_the_firmer_is_believed() {
     let mut recording = build();
     let mut estimates = recording.energy.clone();
     for estimate in &mut estimates {
-        "model".clone_into(&mut estimate.source);
+        estimate.source = "model".into();
         estimate.provenance = Provenance::Estimated;
     }
     let expected = analyze(&recording, &AnalyzeOptions::default()).unwrap();

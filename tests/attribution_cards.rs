@@ -264,7 +264,7 @@ proptest! {
         let sample = EnergySample {
             window: 0,
             domain: CARD,
-            source: "nvml".to_owned(),
+            source: "nvml".into(),
             provenance: Provenance::Measured,
             energy: Some(Microjoules::new(energy)),
             error: error.map(Microjoules::new),

@@ -260,7 +260,7 @@ fn nobodys_cpu_time_says_who_used_a_card() {
     let sample = |domain| EnergySample {
         window: 0,
         domain,
-        source: "hwmon".to_owned(),
+        source: "hwmon".into(),
         provenance: Provenance::Measured,
         energy: Some(Microjoules::new(7_000_000)),
         error: None,

@@ -83,7 +83,7 @@ fn millijoules_of_the_counter_become_microjoules() {
     let expected = [150.0, 150.0, 150.0, 150.0, 30.0];
     assert_eq!(joules(&found), expected.map(Some));
     assert!(
-        found.iter().all(|sample| sample.flags == CounterFlags::NONE && sample.source == "nvml")
+        found.iter().all(|sample| sample.flags == CounterFlags::NONE && *sample.source == *"nvml")
     );
     assert_eq!(found[0].domain, CARD);
 }

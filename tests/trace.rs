@@ -159,7 +159,7 @@ fn any_energy() -> impl Strategy<Value = EnergySample> {
         |(window, (domain, socket, die, core), source, energy, error, busy, odd)| EnergySample {
             window,
             domain: DomainId { domain: Domain::ALL[domain], socket, die, core },
-            source,
+            source: source.into(),
             provenance: if odd { Provenance::Estimated } else { Provenance::Measured },
             energy: energy.map(Microjoules::new),
             error: error.map(Microjoules::new),

@@ -243,7 +243,7 @@ fn sample(window: u32, domain: DomainId, energy_uj: u64, busy: u64) -> EnergySam
     EnergySample {
         window,
         domain,
-        source: SOURCE.to_owned(),
+        source: SOURCE.into(),
         provenance: Provenance::Measured,
         energy: Some(Microjoules::new(energy_uj)),
         error: Some(Microjoules::new(61)),

@@ -104,7 +104,7 @@ impl InMemory {
             self.energy.push(EnergySample {
                 window: index,
                 domain: *domain,
-                source: self.facts.sources[0].name.clone(),
+                source: self.facts.sources[0].name.as_str().into(),
                 provenance: self.provenance,
                 energy: energy.map(|energy| Microjoules::new(energy * 1000)),
                 error: error.map(|error| Microjoules::new(error * 1000)),

@@ -24,7 +24,7 @@ pub(crate) fn sample(domain: DomainId, energy: Option<u64>, error: Option<u64>) 
     EnergySample {
         window: 4,
         domain,
-        source: "rapl-powercap".to_owned(),
+        source: "rapl-powercap".into(),
         provenance: Provenance::Measured,
         energy: energy.map(Microjoules::new),
         error: error.map(Microjoules::new),

@@ -36,7 +36,7 @@ pub(crate) fn energy(index: u32) -> EnergySample {
     EnergySample {
         window: index,
         domain: DomainId::of_socket(Domain::Package, 0),
-        source: "rapl-powercap".to_owned(),
+        source: "rapl-powercap".into(),
         provenance: Provenance::Measured,
         energy: Some(Microjoules::new(1_000_000 + u64::from(index) * 61)),
         error: Some(Microjoules::new(61)),

@@ -331,7 +331,7 @@ impl Machine {
         self.recording.energy.push(EnergySample {
             window: index,
             domain: PACKAGE,
-            source: self.recording.facts.sources[0].name.clone(),
+            source: self.recording.facts.sources[0].name.as_str().into(),
             provenance: Provenance::Measured,
             energy: Some(microjoules(energy)),
             error: Some(microjoules(error)),

@@ -182,7 +182,7 @@ fn energy(window: u32) -> EnergySample {
     EnergySample {
         window,
         domain: PACKAGE,
-        source: "rapl-powercap".to_owned(),
+        source: "rapl-powercap".into(),
         provenance: Provenance::Measured,
         energy: Some(Microjoules::new(1_000_000)),
         error: Some(Microjoules::new(61)),

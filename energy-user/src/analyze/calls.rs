@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use super::windows::{InOrder, RecordedWindow, of_recording};
+use super::in_order::InOrder;
+use super::windows::{RecordedWindow, of_recording};
 use super::{AnalyzeError, AnalyzeOptions, Plan, Recording};
 use crate::attribution::{AttributedWindow, CodeDoubts};
 use crate::model::{StackSample, ThreadId, ThreadInfo};

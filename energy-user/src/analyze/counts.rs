@@ -1,6 +1,7 @@
 //! What was counted, window by window, for models that ask for it.
 
-use super::windows::{InOrder, of_recording};
+use super::in_order::InOrder;
+use super::windows::of_recording;
 use super::{AnalyzeError, Recording};
 use crate::model::Counted;
 

@@ -12,6 +12,7 @@ mod calls;
 mod cards;
 mod counts;
 mod error;
+mod in_order;
 mod parts;
 mod recording;
 mod repeats;

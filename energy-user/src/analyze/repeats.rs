@@ -3,6 +3,7 @@
 //! what the counter showed, to the microjoule. Each has the largest of their errors.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::attribution::split;
 use crate::model::{CounterFlags, DomainId, EnergySample, Window};
@@ -19,7 +20,7 @@ pub fn share_out_repeats(energy: &mut [EnergySample], windows: &[Window]) {
     }
     let lengths: BTreeMap<u32, Nanoseconds> =
         windows.iter().map(|window| (window.index, window.length())).collect();
-    let mut runs: BTreeMap<(DomainId, String), Vec<usize>> = BTreeMap::new();
+    let mut runs: BTreeMap<(DomainId, Arc<str>), Vec<usize>> = BTreeMap::new();
     for index in 0..energy.len() {
         let sample = &energy[index];
         let run = runs.entry((sample.domain, sample.source.clone())).or_default();
@@ -88,7 +89,7 @@ mod tests {
             energy.push(EnergySample {
                 window: index,
                 domain: DomainId::of_socket(Domain::Gpu, 0),
-                source: "nvml".to_owned(),
+                source: "nvml".into(),
                 provenance: Provenance::Measured,
                 energy: told.map(Microjoules::new),
                 error: told.map(Microjoules::new),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::counts::counts_of;
+use super::in_order::InOrder;
 use super::repeats::share_out_repeats;
 use super::{AnalyzeError, Recording};
 use crate::model::{
@@ -61,7 +62,9 @@ impl Tables {
         if sources.is_empty() {
             return Err(AnalyzeError::NoEnergy);
         }
-        energy.retain(|sample| sources.get(&sample.domain) == Some(&sample.source));
+        energy.retain(|sample| {
+            sources.get(&sample.domain).is_some_and(|source| **source == *sample.source)
+        });
         energy.sort_by_key(|sample| (sample.window, sample.domain));
         energy.dedup_by_key(|sample| (sample.window, sample.domain));
         share_out_repeats(&mut energy, &windows);
@@ -138,12 +141,12 @@ pub(super) fn of_recording(error: impl std::error::Error + Send + Sync + 'static
 fn chosen_sources(energy: &[EnergySample], listed: &[SourceFacts]) -> BTreeMap<DomainId, String> {
     let mut ranks = BTreeMap::new();
     for sample in energy {
-        let place = listed.iter().position(|source| source.name == sample.source);
+        let place = listed.iter().position(|source| *source.name == *sample.source);
         let rank = (
             sample.energy.is_none(),
             sample.provenance,
             place.unwrap_or(usize::MAX),
-            sample.source.as_str(),
+            &*sample.source,
         );
         ranks.entry(sample.domain).and_modify(|best| *best = rank.min(*best)).or_insert(rank);
     }
@@ -163,72 +166,5 @@ fn everything_lost(window: &Window, topology: &Topology) -> Vec<Residency> {
         vec![lost(0)]
     } else {
         topology.cpus.keys().copied().map(lost).collect()
-    }
-}
-
-/// The rows of a table's batches, window by window.
-pub(super) struct InOrder<I, R> {
-    table: &'static str,
-    batches: I,
-    window_of: fn(&R) -> u32,
-    /// The latest batch, in order.
-    rows: Vec<R>,
-    /// The first of its rows that is still to come.
-    next: usize,
-    /// The window of the last row of all batches so far; `None` before the first.
-    last: Option<u32>,
-}
-
-impl<I, R, E> InOrder<I, R>
-where
-    I: Iterator<Item = Result<Vec<R>, E>>,
-    R: Clone,
-    E: std::error::Error + Send + Sync + 'static,
-{
-    /// The rows of `table`.
-    pub(super) fn new(table: &'static str, batches: I, window_of: fn(&R) -> u32) -> Self {
-        Self { table, batches, window_of, rows: Vec::new(), next: 0, last: None }
-    }
-
-    /// The rows of one window; those of windows before it, which the recording lost, are left out.
-    pub(super) fn of_window(&mut self, window: u32) -> Result<Vec<R>, AnalyzeError> {
-        let mut found = Vec::new();
-        loop {
-            let rest = &self.rows[self.next..];
-            let start = rest.partition_point(|row| (self.window_of)(row) < window);
-            let end = rest.partition_point(|row| (self.window_of)(row) <= window);
-            found.extend_from_slice(&rest[start..end]);
-            self.next += end;
-            let later_windows_wait = end < rest.len();
-            if later_windows_wait || !self.take_batch()? {
-                return Ok(found);
-            }
-        }
-    }
-
-    /// Whether the table has no row at all, in whatever window. To be asked first.
-    pub(super) fn is_empty(&mut self) -> Result<bool, AnalyzeError> {
-        while self.last.is_none() {
-            if !self.take_batch()? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Goes on to the next batch, if there is one. No row may be of an earlier window than the one
-    /// before.
-    fn take_batch(&mut self) -> Result<bool, AnalyzeError> {
-        let Some(batch) = self.batches.next() else { return Ok(false) };
-        self.rows = batch.map_err(of_recording)?;
-        self.next = 0;
-        for row in &self.rows {
-            let found = (self.window_of)(row);
-            if let Some(after) = self.last.filter(|after| found < *after) {
-                return Err(AnalyzeError::OutOfOrder { table: self.table, found, after });
-            }
-            self.last = Some(found);
-        }
-        Ok(true)
     }
 }

@@ -381,7 +381,7 @@ mod tests {
             let energy = EnergySample {
                 window: index,
                 domain: PACKAGE,
-                source: "test".to_owned(),
+                source: "test".into(),
                 provenance: Provenance::Measured,
                 energy: energy.map(Microjoules::new),
                 error: None,

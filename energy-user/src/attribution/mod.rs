@@ -20,6 +20,7 @@ mod model;
 mod moment;
 mod processes;
 mod regress;
+mod remainders;
 mod rounding;
 mod smt;
 mod stacks;

@@ -2,9 +2,8 @@
 //! The largest-remainder (Hamilton) method, in integers only: each part is within one unit of its
 //! exact share, and the same input gives the same parts on every machine.
 
-use std::cmp::Reverse;
-
 use super::divisor::Divisor;
+use super::remainders::Remainders;
 
 /// Splits `whole` in proportion to `weights`; the parts add up to `whole` exactly.
 ///
@@ -21,12 +20,9 @@ pub fn split(whole: u64, weights: &[u64]) -> Option<Vec<u64>> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Splitter {
     parts: Vec<u64>,
-    narrow: Vec<Remainder<u64>>,
-    wide: Vec<Remainder<u128>>,
+    narrow: Remainders<u64>,
+    wide: Remainders<u128>,
 }
-
-/// What rounding down left of a part, largest first, and which part that is.
-type Remainder<N> = (Reverse<N>, usize);
 
 impl Splitter {
     /// As [`split`]; the parts are there until the next call.
@@ -36,19 +32,21 @@ impl Splitter {
             return None;
         }
         self.parts.clear();
-        self.parts.reserve(weights.len());
         // Dividing 128 bits takes many times as long, and few windows need them.
         if let Some(total) = in_64_bits(whole, total) {
-            self.narrow.reserve(weights.len());
-            let total = Divisor::new(total);
-            let divided = weights.iter().map(|weight| total.divide(whole * weight));
-            hand_out(whole, divided, &mut self.parts, &mut self.narrow);
+            let divisor = Divisor::new(total);
+            let divided = weights.iter().map(|weight| divisor.divide(whole * weight));
+            round_down(divided, &mut self.parts, &mut self.narrow);
+            let left = whole - self.parts.iter().sum::<u64>();
+            self.narrow.hand_out(left, total, &mut self.parts);
         } else {
             let part = |part| u64::try_from(part).expect("a part is not above the whole");
             let divide = |product: u128| (part(product / total), product % total);
             let divided =
                 weights.iter().map(|weight| divide(u128::from(whole) * u128::from(*weight)));
-            hand_out(whole, divided, &mut self.parts, &mut self.wide);
+            round_down(divided, &mut self.parts, &mut self.wide);
+            let left = whole - self.parts.iter().sum::<u64>();
+            self.wide.hand_out(left, total, &mut self.parts);
         }
         Some(&self.parts)
     }
@@ -59,28 +57,17 @@ fn in_64_bits(whole: u64, total: u128) -> Option<u64> {
     u64::try_from(total).ok().filter(|total| whole.checked_mul(*total).is_some())
 }
 
-/// Takes parts, rounded down, and what that left of each, and hands out the units left over.
-fn hand_out<N: Ord>(
-    whole: u64,
-    divided: impl Iterator<Item = (u64, N)>,
+/// Takes parts, rounded down, and what that left of each.
+fn round_down<N>(
+    divided: impl ExactSizeIterator<Item = (u64, N)>,
     parts: &mut Vec<u64>,
-    remainders: &mut Vec<Remainder<N>>,
+    remainders: &mut Remainders<N>,
 ) {
-    remainders.clear();
-    let mut left = whole;
-    for (index, (part, remainder)) in divided.enumerate() {
-        left -= part;
+    parts.reserve(divided.len());
+    remainders.begin(divided.len());
+    for (part, remainder) in divided {
         parts.push(part);
-        remainders.push((Reverse(remainder), index));
-    }
-    let units = usize::try_from(left).expect("fewer units are left over than there are parts");
-    if units > 0 {
-        // The remainders add up to `units × total` and each is below `total`, so more than
-        // `units` of them are above nothing: no unit ever goes to a weight of nothing.
-        remainders.select_nth_unstable(units - 1);
-        for (_, index) in &remainders[..units] {
-            parts[*index] += 1;
-        }
+        remainders.push(remainder);
     }
 }
 

@@ -118,7 +118,7 @@ impl<'a> Machine<'a> {
         };
         for meter in self.metered.iter_mut().flat_map(|(_, meters)| meters) {
             let Some(sample) = meter.energy_of(&window) else { continue };
-            let slices = powers.entry((sample.domain, sample.source)).or_default();
+            let slices = powers.entry((sample.domain, sample.source.to_string())).or_default();
             // A counter that stands still while the machine is up says nothing of its power.
             let known = sample.energy.filter(|_| !sample.flags.contains(CounterFlags::STALE));
             slices.extend(known.map(|energy| energy.joules() / window.length()));

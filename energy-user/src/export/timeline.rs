@@ -55,7 +55,7 @@ impl Timeline {
         };
         for sample in energy {
             let account = profile.domains.get(&sample.domain);
-            let is_taken = account.is_some_and(|account| account.source == sample.source);
+            let is_taken = account.is_some_and(|account| *account.source == *sample.source);
             if is_taken && timeline.has(sample.window) {
                 timeline.domains.entry(sample.domain).or_default().insert(sample.window, sample);
             }

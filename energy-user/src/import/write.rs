@@ -165,7 +165,7 @@ fn batch(log: &Log, rows: &[LogRow], first: usize) -> Batch {
         batch.energy.extend(row.energy.iter().map(|logged| EnergySample {
             window: index,
             domain: logged.domain,
-            source: logged.source.name.to_owned(),
+            source: logged.source.name.into(),
             provenance: logged.source.provenance,
             energy: logged.energy,
             error: logged.error,

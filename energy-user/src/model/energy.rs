@@ -1,6 +1,7 @@
 //! Energy of one domain in one window.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::{DomainId, Provenance};
 use crate::units::{Microjoules, Nanoseconds};
@@ -89,7 +90,7 @@ pub struct EnergySample {
     /// Whose energy.
     pub domain: DomainId,
     /// Which source gave it, e.g. `rapl-powercap`.
-    pub source: String,
+    pub source: Arc<str>,
     /// What kind of figure it is.
     pub provenance: Provenance,
     /// The energy; `None` where it is unknown, and `flags` says why.

@@ -50,6 +50,7 @@ struct OfDomain {
 
 impl ThreadSums {
     /// How much `thread` ran; nothing so far where it is new.
+    #[inline]
     pub(super) fn ran(&mut self, thread: ThreadId) -> &mut Ran {
         at(&mut self.ran, self.places.of(thread))
     }
@@ -113,6 +114,7 @@ pub(super) struct ChargeSums<'a> {
 
 impl ChargeSums<'_> {
     /// Of `thread`; nothing so far where it is new.
+    #[inline]
     pub(super) fn of(&mut self, thread: ThreadId) -> &mut ChargeSum {
         at(&mut self.of.sums, self.places.of(thread)).get_or_insert_default()
     }
@@ -131,11 +133,17 @@ impl ChargeSums<'_> {
 }
 
 /// What is at a place, which may be the first to be asked for so far out.
+#[inline]
 fn at<T: Clone + Default>(all: &mut Vec<T>, place: usize) -> &mut T {
     if place >= all.len() {
-        all.resize(place + 1, T::default());
+        reach(all, place);
     }
     &mut all[place]
+}
+
+#[cold]
+fn reach<T: Clone + Default>(all: &mut Vec<T>, place: usize) {
+    all.resize(place + 1, T::default());
 }
 
 /// Where each thread's sums are: threads that follow each other lie beside each other, as they come in order.

@@ -39,7 +39,7 @@ impl CrossCheck {
             sums.lasted += length;
             for sample in samples {
                 if let Some(energy) = sample.energy {
-                    *sums.energy.entry(sample.source.clone()).or_default() += energy;
+                    *sums.energy.entry(sample.source.to_string()).or_default() += energy;
                 }
             }
         }
@@ -145,7 +145,7 @@ mod tests {
         EnergySample {
             window: 0,
             domain: PACKAGE,
-            source: source.to_owned(),
+            source: source.into(),
             provenance: Provenance::Measured,
             energy: energy_uj.map(Microjoules::new),
             error: None,

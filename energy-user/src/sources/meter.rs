@@ -5,6 +5,7 @@
 //! advance exactly. Faults end the sum and begin a new one: what lies between is unknown, never guessed.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::wrapping_counter::{Step, step};
 use super::{CounterReading, CounterSpec, Shown, SourceError};
@@ -23,7 +24,7 @@ const MARGIN_QUANTA: u64 = 2;
 #[derive(Debug)]
 pub struct Meter {
     spec: CounterSpec,
-    source: String,
+    source: Arc<str>,
     provenance: Provenance,
     points: VecDeque<Point>,
     /// Faults since the last point.
@@ -68,7 +69,7 @@ impl Point {
 
 impl Meter {
     /// A meter without readings, for a counter of the source called `source`.
-    pub fn new(spec: CounterSpec, source: impl Into<String>, provenance: Provenance) -> Self {
+    pub fn new(spec: CounterSpec, source: impl Into<Arc<str>>, provenance: Provenance) -> Self {
         Self {
             spec,
             source: source.into(),
@@ -139,7 +140,7 @@ impl Meter {
         Some(EnergySample {
             window: window.index,
             domain: self.spec.domain,
-            source: self.source.clone(),
+            source: Arc::clone(&self.source),
             provenance: self.provenance,
             energy,
             error,

@@ -121,7 +121,7 @@ impl PowerModel {
         let sample = |domain, energy: Joules, relative_error: f64| EnergySample {
             window: window.index,
             domain,
-            source: SOURCE.to_owned(),
+            source: SOURCE.into(),
             provenance: Provenance::Estimated,
             energy: Some(energy.to_microjoules()),
             error: Some(Joules::new(energy.get() * relative_error).to_microjoules()),

@@ -2,6 +2,7 @@
 //! type, a null or an impossible number is an error that names the column.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use arrow_array::types::{
     ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
@@ -120,12 +121,22 @@ impl<'a> Columns<'a> {
         Ok(texts.iter().collect())
     }
 
+    /// Text of a few different values, each of which is there once.
+    pub(super) fn shared_texts(&self, column: &'static str) -> Result<Vec<Arc<str>>, ColumnError> {
+        let mut shared = Few::<Arc<str>>::default();
+        let texts = self.texts(column)?.into_iter();
+        texts.map(|text| shared.of(text, || Ok(Arc::from(text)))).collect()
+    }
+
     /// Text of a few known values.
-    pub(super) fn parsed<T: FromStr>(&self, column: &'static str) -> Result<Vec<T>, ColumnError> {
-        self.texts(column)?
-            .into_iter()
-            .map(|text| text.parse().map_err(|_| impossible(column, &format!("{text:?}"))))
-            .collect()
+    pub(super) fn parsed<T: FromStr + Clone>(
+        &self,
+        column: &'static str,
+    ) -> Result<Vec<T>, ColumnError> {
+        let mut parsed = Few::default();
+        let read =
+            |text: &str| text.parse::<T>().map_err(|_| impossible(column, &format!("{text:?}")));
+        self.texts(column)?.into_iter().map(|text| parsed.of(text, || read(text))).collect()
     }
 
     /// Yes and no.
@@ -189,6 +200,32 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// What was made of each of a few different texts, which come again and again.
+struct Few<'a, T>(Vec<(&'a str, T)>);
+
+impl<T> Default for Few<'_, T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'a, T: Clone> Few<'a, T> {
+    /// More are not remembered: looking for them would take longer than making them again.
+    const MOST: usize = 16;
+
+    /// What is made of `text`.
+    fn of<E>(&mut self, text: &'a str, make: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        if let Some((_, made)) = self.0.iter().find(|(known, _)| *known == text) {
+            return Ok(made.clone());
+        }
+        let made = make()?;
+        if self.0.len() < Self::MOST {
+            self.0.push((text, made.clone()));
+        }
+        Ok(made)
+    }
+}
+
 /// The numbers of an array that has no nulls.
 fn whole<T, N>(column: &'static str, array: &ArrayRef) -> Result<Vec<N>, ColumnError>
 where
@@ -241,8 +278,6 @@ fn impossible(column: &'static str, value: &impl ToString) -> ColumnError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow_array::{Int32Array, Int64Array};
 
     use super::*;
@@ -269,6 +304,18 @@ mod tests {
         let text = batch("cpu", Arc::new(StringArray::from(vec!["0"])));
         let error = Columns::of(&text).integers::<u16>("cpu").unwrap_err();
         assert_eq!(error.to_string(), "its column cpu is of type Utf8");
+    }
+
+    #[test]
+    fn texts_that_come_again_are_shared_and_many_different_ones_are_read_too() {
+        let texts: Vec<String> = (0..40).map(|number| (number % 25).to_string()).collect();
+        let batch = batch("source", Arc::new(StringArray::from(texts.clone())));
+        let shared = Columns::of(&batch).shared_texts("source").unwrap();
+        assert!(shared.iter().map(ToString::to_string).eq(texts));
+        assert!(Arc::ptr_eq(&shared[0], &shared[25]));
+        assert_eq!(Columns::of(&batch).parsed::<u32>("source").unwrap()[24..27], [24, 0, 1]);
+        let error = Columns::of(&batch).parsed::<bool>("source").unwrap_err();
+        assert_eq!(error.to_string(), "its column source has the impossible value \"0\"");
     }
 
     #[test]

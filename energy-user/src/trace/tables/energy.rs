@@ -61,7 +61,7 @@ impl Table for Energy {
     fn decode(columns: &Columns<'_>) -> Result<Vec<EnergySample>, ColumnError> {
         let window = columns.integers("window")?;
         let domain = columns.domains()?;
-        let source = columns.texts("source")?;
+        let source = columns.shared_texts("source")?;
         let provenance = columns.parsed::<Provenance>("provenance")?;
         let energy = columns.optional_integers("energy_uj")?;
         let error = columns.optional_integers("error_uj")?;
@@ -71,7 +71,7 @@ impl Table for Energy {
             .map(|row| EnergySample {
                 window: window[row],
                 domain: domain[row],
-                source: source[row].to_owned(),
+                source: Arc::clone(&source[row]),
                 provenance: provenance[row],
                 energy: energy[row].map(Microjoules::new),
                 error: error[row].map(Microjoules::new),
@@ -95,7 +95,7 @@ mod tests {
         let zero = EnergySample {
             window: 0,
             domain: "core-1-die-0-core-3".parse().unwrap(),
-            source: "rapl-powercap".to_owned(),
+            source: "rapl-powercap".into(),
             provenance: Provenance::Measured,
             energy: Some(Microjoules::ZERO),
             error: None,
