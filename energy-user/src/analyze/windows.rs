@@ -1,6 +1,7 @@
 //! The recording's tables, put together window by window.
 
 use std::collections::BTreeMap;
+use std::{panic, thread};
 
 use super::counts::counts_of;
 use super::in_order::InOrder;
@@ -51,13 +52,18 @@ impl Tables {
         recording: &R,
         sources: &[SourceFacts],
     ) -> Result<Self, AnalyzeError> {
-        let mut windows = recording.windows().map_err(of_recording)?;
+        let (windows, energy) = thread::scope(|scope| {
+            let energy = scope.spawn(|| recording.energy().map_err(of_recording));
+            let windows = recording.windows().map_err(of_recording);
+            (windows, energy.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+        });
+        let mut windows = windows?;
         windows.sort_unstable_by_key(|window| window.index);
         windows.dedup_by_key(|window| window.index);
         if windows.is_empty() {
             return Err(AnalyzeError::NoWindows { ending: recording.facts().ending });
         }
-        let mut energy = recording.energy().map_err(of_recording)?;
+        let mut energy = energy?;
         let sources = chosen_sources(&energy, sources);
         if sources.is_empty() {
             return Err(AnalyzeError::NoEnergy);

@@ -194,7 +194,7 @@ impl<'a> BaselineSearch<'a> {
         cards: &[CardUse],
     ) {
         let topology = self.topology;
-        let occupation = |sample: &EnergySample| {
+        let occupation = |sample: &EnergySample, _| {
             Occupation::of(sample.domain, topology, window.length(), residency)
         };
         self.observe_occupied(window, energy, occupation, cards);
@@ -202,9 +202,8 @@ impl<'a> BaselineSearch<'a> {
 
     /// The same of a window whose samples say themselves how busy CPUs were: the residency need not be read.
     pub fn observe_told(&mut self, window: &Window, energy: &[EnergySample], cards: &[CardUse]) {
-        let topology = self.topology;
         let occupation =
-            |sample: &EnergySample| Occupation::told(sample, topology, window.length());
+            |sample: &EnergySample, cpus| Occupation::told(sample, cpus, window.length());
         self.observe_occupied(window, energy, occupation, cards);
     }
 
@@ -212,12 +211,13 @@ impl<'a> BaselineSearch<'a> {
         &mut self,
         window: &Window,
         energy: &[EnergySample],
-        occupation: impl Fn(&EnergySample) -> Occupation,
+        occupation: impl Fn(&EnergySample, u32) -> Occupation,
         cards: &[CardUse],
     ) {
         let start = *self.start.get_or_insert(window.start);
         for sample in energy {
-            let stretch = self.stretches.entry(sample.domain).or_default();
+            let stretch = self.stretches.entry(sample.domain);
+            let stretch = stretch.or_insert_with(|| Stretch::of(sample.domain, self.topology));
             let Some(energy) = sample.energy else {
                 stretch.break_off();
                 continue;
@@ -227,7 +227,7 @@ impl<'a> BaselineSearch<'a> {
                 stretch.break_off();
                 continue;
             }
-            let occupation = occupation(sample);
+            let occupation = occupation(sample, stretch.cpus);
             let Window { start: from, end, .. } = *window;
             stretch.extend(Part { start: from, end, energy, occupation }, start);
         }
@@ -273,11 +273,10 @@ impl Occupation {
         Self { busy, capacity: cpus * u128::from(length.get()) }
     }
 
-    /// As `sample` tells it; nothing where no CPU feeds its domain.
-    fn told(sample: &EnergySample, topology: &Topology, length: Nanoseconds) -> Self {
-        let cpus = topology.feeders(sample.domain).known() as u128;
+    /// As `sample` tells it, whose domain so many CPUs feed; nothing where none does.
+    fn told(sample: &EnergySample, cpus: u32, length: Nanoseconds) -> Self {
         let busy = sample.busy.unwrap_or_default().get();
-        Self { busy: u128::from(busy), capacity: cpus * u128::from(length.get()) }
+        Self { busy: u128::from(busy), capacity: u128::from(cpus) * u128::from(length.get()) }
     }
 
     /// Whether so little ran that the power may be a baseline. CPUs that do not exist are quiet.
@@ -306,6 +305,8 @@ struct Part {
 /// power so far.
 #[derive(Debug, Default)]
 struct Stretch {
+    /// How many CPUs of known place feed the domain.
+    cpus: u32,
     parts: VecDeque<Part>,
     energy: Microjoules,
     occupation: Occupation,
@@ -313,6 +314,11 @@ struct Stretch {
 }
 
 impl Stretch {
+    fn of(domain: DomainId, topology: &Topology) -> Self {
+        let cpus = u32::try_from(topology.feeders(domain).known()).unwrap_or(u32::MAX);
+        Self { cpus, ..Self::default() }
+    }
+
     /// Adds a window, forgets those no longer needed, and judges the stretch that ends here.
     fn extend(&mut self, part: Part, recording_start: MonotonicTime) {
         if self.parts.back().is_some_and(|last| last.end != part.start) {

@@ -138,18 +138,27 @@ pub fn attribute_window_with_cards(
     cards: &[CardUse],
     rules: &Rules<'_>,
 ) -> AttributedWindow {
-    let mut busy: Vec<Residency> = Vec::with_capacity(residency.len());
-    busy.extend(
-        residency
-            .iter()
-            .filter(|row| row.thread != ThreadId::IDLE && row.oncpu > Nanoseconds::ZERO),
-    );
-    busy.sort_unstable_by_key(|row| (row.thread, row.cpu));
+    let busy = busy_rows(residency);
     let domains = energy.iter().map(|sample| {
         let card = cards.iter().find(|card| card.domain == sample.domain);
         attribute_domain(window, sample, energy, &busy, card, rules)
     });
     AttributedWindow { window: *window, domains: domains.collect() }
+}
+
+/// What ran, ascending by thread and CPU.
+fn busy_rows(residency: &[Residency]) -> Cow<'_, [Residency]> {
+    let is_busy = |row: &&Residency| row.thread != ThreadId::IDLE && row.oncpu > Nanoseconds::ZERO;
+    let key = |row: &Residency| (row.thread, row.cpu);
+    // Mostly they come in this order, and the idle task before all threads.
+    let idle = residency.iter().take_while(|row| !is_busy(row)).count();
+    let rest = &residency[idle..];
+    if rest.iter().all(|row| is_busy(&row)) && rest.is_sorted_by_key(key) {
+        return Cow::Borrowed(rest);
+    }
+    let mut busy: Vec<Residency> = residency.iter().filter(is_busy).copied().collect();
+    busy.sort_unstable_by_key(key);
+    Cow::Owned(busy)
 }
 
 /// Divides one domain's energy, of all `energy` of the window; `busy` is ascending by thread.

@@ -14,16 +14,12 @@ pub(super) struct Remainders<N> {
     compared: Vec<(Reverse<N>, usize)>,
 }
 
-impl<N> Remainders<N> {
-    /// Forgets all there were; there will be so many.
-    pub(super) fn begin(&mut self, count: usize) {
+impl<N: Copy + Default> Remainders<N> {
+    /// Forgets all there were, for so many others.
+    pub(super) fn begin(&mut self, count: usize) -> &mut [N] {
         self.of.clear();
-        self.of.reserve(count);
-    }
-
-    /// Of the next part.
-    pub(super) fn push(&mut self, remainder: N) {
-        self.of.push(remainder);
+        self.of.resize(count, N::default());
+        &mut self.of
     }
 }
 

@@ -58,16 +58,15 @@ fn in_64_bits(whole: u64, total: u128) -> Option<u64> {
 }
 
 /// Takes parts, rounded down, and what that left of each.
-fn round_down<N>(
+fn round_down<N: Copy + Default>(
     divided: impl ExactSizeIterator<Item = (u64, N)>,
     parts: &mut Vec<u64>,
     remainders: &mut Remainders<N>,
 ) {
-    parts.reserve(divided.len());
-    remainders.begin(divided.len());
-    for (part, remainder) in divided {
-        parts.push(part);
-        remainders.push(remainder);
+    parts.resize(divided.len(), 0);
+    let places = parts.iter_mut().zip(remainders.begin(divided.len()));
+    for ((part, remainder), divided) in places.zip(divided) {
+        (*part, *remainder) = divided;
     }
 }
 

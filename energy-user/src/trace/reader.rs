@@ -48,6 +48,7 @@ pub struct TraceReader {
     samples: Vec<PathBuf>,
     stacks: Vec<PathBuf>,
     attributed: Option<PathBuf>,
+    /// Those that an unfinished or damaged trace has; a whole one has all.
     sealed: Option<Arc<WindowSet>>,
 }
 
@@ -123,13 +124,15 @@ impl TraceReader {
         let stacks = listing.files::<Stacks>(finished, &mut findings)?;
         let attributed = listing.merged_file::<Attributed>();
 
-        let mut sealed = WindowSet::default();
-        for rows in rows_of::<Windows>(windows.clone(), None) {
-            sealed.extend(rows?.iter().map(|row| row.index));
+        let mut sealed = None;
+        if !finished || !findings.is_empty() {
+            let mut set = WindowSet::default();
+            for rows in rows_of::<Windows>(windows.clone(), None) {
+                set.extend(rows?.iter().map(|row| row.index));
+            }
+            sealed = Some(Arc::new(set));
         }
-        let ending = ending(dir, &session, sealed.len());
-        let whole = finished && findings.is_empty();
-        let sealed = (!whole).then(|| Arc::new(sealed));
+        let ending = ending(dir, &session, sealed.as_ref().map_or(0, |sealed| sealed.len()));
         let path = dir.to_owned();
         Ok(Self {
             path,

@@ -50,6 +50,12 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// The numbers of a column as they are, where it is of this type and none is null.
+    pub(super) fn plain<T: ArrowPrimitiveType>(&self, column: &str) -> Option<&'a [T::Native]> {
+        let array = self.0.column_by_name(column).filter(|array| array.null_count() == 0)?;
+        Some(array.as_any().downcast_ref::<PrimitiveArray<T>>()?.values())
+    }
+
     /// Integers that may be null; all are where the column is missing.
     pub(super) fn optional_integers<N: TryFrom<i64>>(
         &self,
@@ -114,18 +120,12 @@ impl<'a> Columns<'a> {
         let Some(array) = self.0.column_by_name(column) else {
             return Ok(self.nulls());
         };
-        let texts = array
-            .as_any()
-            .downcast_ref::<StringArray>()
-            .ok_or_else(|| wrong_type(column, array))?;
-        Ok(texts.iter().collect())
+        Ok(strings(column, array)?.iter().collect())
     }
 
     /// Text of a few different values, each of which is there once.
     pub(super) fn shared_texts(&self, column: &'static str) -> Result<Vec<Arc<str>>, ColumnError> {
-        let mut shared = Few::<Arc<str>>::default();
-        let texts = self.texts(column)?.into_iter();
-        texts.map(|text| shared.of(text, || Ok(Arc::from(text)))).collect()
+        self.made_of_few(column, |text| Ok(Arc::from(text)))
     }
 
     /// Text of a few known values.
@@ -133,10 +133,24 @@ impl<'a> Columns<'a> {
         &self,
         column: &'static str,
     ) -> Result<Vec<T>, ColumnError> {
-        let mut parsed = Few::default();
-        let read =
-            |text: &str| text.parse::<T>().map_err(|_| impossible(column, &format!("{text:?}")));
-        self.texts(column)?.into_iter().map(|text| parsed.of(text, || read(text))).collect()
+        let parse = |text: &str| text.parse().map_err(|_| impossible(column, &format!("{text:?}")));
+        self.made_of_few(column, parse)
+    }
+
+    /// What `make` makes of text of a few different values.
+    pub(super) fn made_of_few<T: Clone>(
+        &self,
+        column: &'static str,
+        make: impl Fn(&'a str) -> Result<T, ColumnError>,
+    ) -> Result<Vec<T>, ColumnError> {
+        let mut few = Few::default();
+        let texts = strings(column, self.column(column)?)?;
+        let mut made = Vec::with_capacity(texts.len());
+        for text in texts {
+            let text = text.ok_or(ColumnError::Null(column))?;
+            made.push(few.of(text, || make(text))?);
+        }
+        Ok(made)
     }
 
     /// Yes and no.
@@ -215,7 +229,11 @@ impl<'a, T: Clone> Few<'a, T> {
 
     /// What is made of `text`.
     fn of<E>(&mut self, text: &'a str, make: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        if let Some((_, made)) = self.0.iter().find(|(known, _)| *known == text) {
+        // Comparing nothing with nothing takes long where it lies at addresses that are not there.
+        let is_text = |known: &str| {
+            if text.is_empty() { known.is_empty() } else { known == text }
+        };
+        if let Some((_, made)) = self.0.iter().find(|(known, _)| is_text(known)) {
             return Ok(made.clone());
         }
         let made = make()?;
@@ -224,6 +242,10 @@ impl<'a, T: Clone> Few<'a, T> {
         }
         Ok(made)
     }
+}
+
+fn strings<'a>(column: &'static str, array: &'a ArrayRef) -> Result<&'a StringArray, ColumnError> {
+    array.as_any().downcast_ref::<StringArray>().ok_or_else(|| wrong_type(column, array))
 }
 
 /// The numbers of an array that has no nulls.
@@ -254,18 +276,16 @@ where
         .as_any()
         .downcast_ref::<PrimitiveArray<T>>()
         .ok_or_else(|| wrong_type(column, array))?;
-    numbers
-        .iter()
-        .map(|number| {
-            number
-                .map(|number| {
-                    let wide: Option<i64> = number.try_into().ok();
-                    wide.and_then(|wide| N::try_from(wide).ok())
-                        .ok_or_else(|| impossible(column, &number))
-                })
-                .transpose()
-        })
-        .collect()
+    let mut wide = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        let Some(number) = number else {
+            wide.push(None);
+            continue;
+        };
+        let fits = number.try_into().ok().and_then(|whole| N::try_from(whole).ok());
+        wide.push(Some(fits.ok_or_else(|| impossible(column, &number))?));
+    }
+    Ok(wide)
 }
 
 fn wrong_type(column: &'static str, array: &ArrayRef) -> ColumnError {

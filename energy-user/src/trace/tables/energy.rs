@@ -65,7 +65,7 @@ impl Table for Energy {
         let provenance = columns.parsed::<Provenance>("provenance")?;
         let energy = columns.optional_integers("energy_uj")?;
         let error = columns.optional_integers("error_uj")?;
-        let flags = columns.texts("flags")?;
+        let flags = columns.made_of_few("flags", |names| Ok(CounterFlags::from_names(names)))?;
         let busy = columns.optional_integers("busy_ns")?;
         Ok((0..columns.rows())
             .map(|row| EnergySample {
@@ -75,7 +75,7 @@ impl Table for Energy {
                 provenance: provenance[row],
                 energy: energy[row].map(Microjoules::new),
                 error: error[row].map(Microjoules::new),
-                flags: CounterFlags::from_names(flags[row]),
+                flags: flags[row],
                 busy: busy[row].map(Nanoseconds::new),
             })
             .collect())

@@ -59,7 +59,7 @@ pub(super) trait Table {
     const OPTIONAL: bool = false;
 
     /// How many rows are decoded at once.
-    const BATCH_ROWS: usize = 1 << 16;
+    const BATCH_ROWS: usize = 1 << 14;
 
     /// The columns. A nullable one may be missing from a file.
     fn schema() -> SchemaRef;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::RecordBatch;
+use arrow_array::types::{Int32Type, Int64Type};
 use arrow_schema::{DataType, SchemaRef};
 
 use super::encode::{int32, int64, schema_of};
@@ -44,6 +45,9 @@ impl Table for ResidencyTable {
     }
 
     fn decode(columns: &Columns<'_>) -> Result<Vec<Residency>, ColumnError> {
+        if let Some(rows) = decode_as_written(columns) {
+            return Ok(rows);
+        }
         let window = columns.integers("window")?;
         let thread = columns.integers("thread")?;
         let cpu = columns.integers("cpu")?;
@@ -63,6 +67,35 @@ impl Table for ResidencyTable {
     fn window(row: &Residency) -> Option<u32> {
         Some(row.window)
     }
+}
+
+/// The rows in one go, where all columns are of the types that we write and no number is impossible: this is the
+/// table that is long.
+fn decode_as_written(columns: &Columns<'_>) -> Option<Vec<Residency>> {
+    let window = columns.plain::<Int32Type>("window")?;
+    let thread = columns.plain::<Int32Type>("thread")?;
+    let cpu = columns.plain::<Int32Type>("cpu")?;
+    let oncpu = columns.plain::<Int64Type>("oncpu_ns")?;
+    let switches = columns.plain::<Int32Type>("switches")?;
+    let all_bits = |numbers: &[i32]| numbers.iter().fold(0, |bits, number| bits | number);
+    let are_possible = [window, thread, switches].iter().all(|column| all_bits(column) >= 0)
+        && u16::try_from(all_bits(cpu)).is_ok()
+        && oncpu.iter().fold(0, |bits, number| bits | number) >= 0;
+    if !are_possible {
+        return None;
+    }
+    let mut rows = Vec::with_capacity(window.len());
+    let places = window.iter().zip(thread).zip(cpu);
+    for (((window, thread), cpu), (oncpu, switches)) in places.zip(oncpu.iter().zip(switches)) {
+        rows.push(Residency {
+            window: window.cast_unsigned(),
+            thread: ThreadId(thread.cast_unsigned()),
+            cpu: u16::try_from(*cpu).expect("none has a bit above the 16th"),
+            oncpu: Nanoseconds::new(oncpu.cast_unsigned()),
+            switches: switches.cast_unsigned(),
+        });
+    }
+    Some(rows)
 }
 
 #[cfg(test)]
