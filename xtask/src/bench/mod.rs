@@ -70,7 +70,7 @@ const BENCHES: &[Bench] = &[
     },
     Bench {
         name: "read",
-        summary: "time and memory of a report on ten million residency rows, with DuckDB beside it",
+        summary: "time and memory of a report on a hundred million residency rows, with DuckDB beside it",
         run: read::run,
     },
     Bench {
