@@ -14,6 +14,7 @@ const DIVIDE: &str = r#"
 import sys, time, duckdb
 trace = sys.argv[1]
 connection = duckdb.connect()
+connection.execute("set enable_progress_bar = false")
 started = time.monotonic()
 connection.execute(f"""
 create temp table charges as
@@ -31,6 +32,7 @@ const GROUP: &str = r#"
 import sys, time, duckdb
 trace = sys.argv[1]
 connection = duckdb.connect()
+connection.execute("set enable_progress_bar = false")
 started = time.monotonic()
 connection.execute(f"select thread, sum(oncpu_ns) from '{trace}/residency.parquet' group by all").fetchall()
 print(time.monotonic() - started)
