@@ -160,6 +160,22 @@ fn noise_does_not_move_the_shares_of_programs_that_always_run_together() {
 }
 
 #[test]
+fn small_processes_beside_programs_that_always_run_together_share_by_time_with_them() {
+    let scenario = Scenario::new(Loads::Together, 5.0, 40);
+    for seed in 0..6 {
+        let simulated = simulate(seed, scenario);
+        let by = |model| {
+            let options = AnalyzeOptions { model, ..with_idle(simulated.idle.get()) };
+            let profile = analyze(&simulated.recording, &options).unwrap();
+            let charged =
+                |it: &ThreadId| profile.threads[it].charges.get(&PACKAGE).map(|it| it.energy);
+            profile.threads.keys().map(charged).collect::<Vec<Option<Microjoules>>>()
+        };
+        assert_eq!(by(ModelKind::Regress), by(ModelKind::Time), "machine {seed}");
+    }
+}
+
+#[test]
 fn the_doubt_about_idle_power_is_in_the_error_of_what_a_lone_program_is_charged_with() {
     let mut recording = InMemory::new(1);
     recording.thread(2, leader(100, 1, "alone"));

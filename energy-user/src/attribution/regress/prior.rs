@@ -29,6 +29,9 @@ const SPREADS: usize = 30;
 /// What is idle, as part of the mean power, before anything was seen, and how sure that is.
 const USUAL_IDLE: f64 = 0.4;
 
+/// Programs that ran for less than this part of the time of those that are not told apart, in all, are as those.
+const SMALL: f64 = 0.1;
+
 /// The precision of each unknown, and what it pulls to.
 pub(super) type Belief = (Square, Vec<f64>);
 
@@ -228,6 +231,7 @@ impl Problem {
         let ran = |column: usize| self.times.iter().map(|times| times[column]).sum();
         let alone: Vec<(usize, f64)> = alone.map(|column| (column, ran(column))).collect();
         tell_together(&solution, of_programs, &alone, &mut columns);
+        tell_small_with_large(alone, &mut columns);
         (columns, families)
     }
 }
@@ -261,5 +265,24 @@ fn tell_together(solution: &Solution, usual: f64, alone: &[(usize, f64)], told: 
         let most = most.max_by(|a, b| a.1.total_cmp(&b.1));
         let Some((column, _)) = most.filter(|(_, after)| *after >= TOLD_APART) else { return };
         told[column] = before;
+    }
+}
+
+/// Takes back of small programs that they are told apart beside large ones that are not, by columns and how long each ran.
+/// What they are found to draw would be taken from the large ones or given to them, of which nobody knows who has too
+/// much: by chance from the one that has too little already. In all so little is at stake that time share is the safer.
+fn tell_small_with_large(mut alone: Vec<(usize, f64)>, told: &mut [f64]) {
+    let rest: f64 =
+        alone.iter().filter(|(column, _)| told[*column] < TOLD_APART).map(|(_, ran)| ran).sum();
+    alone.retain(|(column, _)| told[*column] >= TOLD_APART);
+    // Stable: of two that ran equally long, the first comes first.
+    alone.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let mut small = 0.0;
+    for (column, ran) in alone {
+        small += ran;
+        if small > SMALL * rest {
+            return;
+        }
+        told[column] = 0.0;
     }
 }
