@@ -10,7 +10,8 @@ use energy_prof::units::{Microjoules, Nanoseconds, Watts};
 use proptest::prelude::*;
 
 use crate::support::in_memory::{InMemory, PACKAGE, leader};
-use crate::support::simulated_load::{Loads, Scenario, simulate};
+use crate::support::simulated_cores::Placement;
+use crate::support::simulated_load::{Frequency, Loads, Scenario, simulate};
 
 /// Idle power of the machines here, in watts.
 const IDLE: u64 = 20;
@@ -159,6 +160,22 @@ fn noise_does_not_move_the_shares_of_programs_that_always_run_together() {
 }
 
 #[test]
+fn small_processes_beside_programs_that_always_run_together_share_by_time_with_them() {
+    let scenario = Scenario::new(Loads::Together, 5.0, 40);
+    for seed in 0..6 {
+        let simulated = simulate(seed, scenario);
+        let by = |model| {
+            let options = AnalyzeOptions { model, ..with_idle(simulated.idle.get()) };
+            let profile = analyze(&simulated.recording, &options).unwrap();
+            let charged =
+                |it: &ThreadId| profile.threads[it].charges.get(&PACKAGE).map(|it| it.energy);
+            profile.threads.keys().map(charged).collect::<Vec<Option<Microjoules>>>()
+        };
+        assert_eq!(by(ModelKind::Regress), by(ModelKind::Time), "machine {seed}");
+    }
+}
+
+#[test]
 fn the_doubt_about_idle_power_is_in_the_error_of_what_a_lone_program_is_charged_with() {
     let mut recording = InMemory::new(1);
     recording.thread(2, leader(100, 1, "alone"));
@@ -281,6 +298,39 @@ fn simulated_machines_are_divided_as_the_truth_is() {
     assert!(mean("regress") < 0.03, "{}", mean("regress"));
     assert!(mean("time") > 0.15, "{}", mean("time"));
     assert!(held.iter().filter(|held| **held).count() * 10 >= held.len() * 9, "{held:?}");
+}
+
+/// How often intervals hold the truth, and by how much of it charges are off in the mean.
+fn held_and_off(scenario: Scenario) -> (f64, f64) {
+    let (mut held, mut off, mut count) = (0.0, 0.0, 0.0);
+    for seed in 0..8 {
+        let simulated = simulate(seed, scenario);
+        let all: f64 = simulated.truth.iter().map(|(_, joules)| joules).sum();
+        let profile = analyze(&simulated.recording, &with_idle(simulated.idle.get())).unwrap();
+        let view = profile.view(&energy_prof::profile::ViewOptions::default(), &|_| None);
+        for (pid, joules) in simulated.truth.iter().filter(|(_, joules)| joules / all > 0.05) {
+            let row = view.rows.iter().find(|row| row.pid == Some(*pid)).unwrap();
+            let error = (row.energy.joules().get() - joules).abs();
+            held += f64::from(u8::from(error <= row.error.unwrap().half_width_95().get()));
+            off += error / joules;
+            count += 1.0;
+        }
+    }
+    (held / count, off / count)
+}
+
+#[test]
+fn intervals_are_wide_enough_where_watts_do_not_add_up() {
+    let plain = Scenario::new(Loads::Ordinary, 5.0, 30);
+    let by_load = Scenario { frequency: Frequency::ByLoad, ..plain };
+    let siblings = Scenario { smt: Some(Placement::Pairs), ..plain };
+    for (scenario, least_held, most_off) in
+        [(plain, 0.9, 0.02), (by_load, 0.88, 0.03), (siblings, 0.8, 0.05)]
+    {
+        let (held, off) = held_and_off(scenario);
+        assert!(held >= least_held, "{held} of {scenario:?}");
+        assert!(off <= most_off, "{off} of {scenario:?}");
+    }
 }
 
 proptest! {

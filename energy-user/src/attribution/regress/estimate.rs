@@ -10,9 +10,10 @@ use std::ops::Range;
 
 use super::families::Called;
 use super::linear::Square;
+use super::misfit::{Entries, Misfit};
 use super::noise::Noise;
 use super::pool::Pool;
-use super::prior::{Belief, Scale, Spreads, USUAL};
+use super::prior::{Scale, Spreads, USUAL};
 use super::rows::{Rows, Solution};
 
 /// How often weights are found anew.
@@ -45,9 +46,12 @@ pub(super) struct Problem {
     pub called: Vec<Called>,
     /// Of each equation and family: how unsure the times of functions are, in seconds squared.
     pub unsure: Vec<Vec<f64>>,
+    /// Of what watts do not add up by, where that is looked for.
+    pub misfit: Entries,
 }
 
-/// What was found. Unknowns are idle power, the common mean, each column's watts, and each family's mean.
+/// What was found. Unknowns are idle power, the common mean, each column's watts, and each family's mean; while they are
+/// looked for, at the end how much there is of each bend.
 #[derive(Clone, Debug)]
 pub(super) struct Estimate {
     /// In watts.
@@ -76,12 +80,16 @@ pub(super) const COMMON: usize = 1;
 pub(super) const FIRST: usize = 2;
 
 /// What was found when all agrees.
-struct Settled {
+pub(super) struct Settled {
+    /// With times as they are worth.
+    problem: Problem,
+    pub misfit: Misfit,
     rows: Rows,
-    prior: Belief,
     solution: Solution,
     noise: Noise,
     scale: Scale,
+    /// The likeliest, and those that are to be expected.
+    spreads: Spreads,
     expected: Spreads,
 }
 
@@ -114,6 +122,11 @@ impl Problem {
 
     /// How many unknowns there are.
     pub(super) fn unknowns(&self) -> usize {
+        self.first_bend() + self.misfit.kinds.len()
+    }
+
+    /// The place of the first bend among the unknowns. All before are watts.
+    pub(super) fn first_bend(&self) -> usize {
         FIRST + self.count() + self.families.len()
     }
 
@@ -142,15 +155,8 @@ impl Problem {
         ran.into_iter().map(|ran| if all > 0.0 { ran / all } else { 0.0 }).collect()
     }
 
-    /// How unlikely the equations are with what is found for them: minus twice the logarithm of the likelihood, but for
-    /// a constant. `None` where there is nothing to estimate from.
-    pub(super) fn doubt(&self) -> Option<f64> {
-        let Settled { solution, noise, .. } = self.settle()?;
-        Some(noise.doubt(self, &solution.unknowns))
-    }
-
     /// Watts of its own for each column, their spread and the noise: in turn, until they agree.
-    fn settle(&self) -> Option<Settled> {
+    pub(super) fn settle(&self) -> Option<Settled> {
         let ran: f64 = self.times.iter().flatten().chain(&self.lost).sum();
         let energy: f64 = self.energy.iter().sum();
         if self.count() == 0 || self.times.len() < 2 * FIRST || ran <= 0.0 || energy <= 0.0 {
@@ -162,36 +168,48 @@ impl Problem {
         let mut noise = Noise::first(self, rate);
         let mut spreads = USUAL;
         let mut expected = USUAL;
+        let mut watts = vec![rate; self.unknowns()];
+        let mut misfit = Misfit::none(self, &watts);
         let mut found = None;
         for _ in 0..ROUNDS {
-            let rows = self.rows(&noise);
-            [spreads, expected] = Spreads::by(self, &rows, &scale, spreads);
-            let prior = self.prior(&scale, spreads);
-            let solution = Solution::of(&rows, &prior);
-            noise = noise.refined(self, &solution.unknowns);
+            let problem = misfit.applied(self, &watts);
+            let rows = problem.rows(&noise);
+            [spreads, expected] = Spreads::by(&problem, &rows, &scale, spreads);
+            let prior = problem.prior(&scale, spreads);
+            let solution = Solution::of(&rows, &prior, problem.first_bend());
+            noise = noise.refined(&problem, &solution.unknowns);
+            watts.copy_from_slice(&solution.unknowns[..problem.first_bend()]);
+            misfit.go_on(&solution.unknowns);
             let of_families = self.families.iter().map(|members| {
                 let watts = members.clone().map(|column| solution.unknowns[FIRST + column]);
                 let mean: f64 = watts.zip(self.shares(members)).map(|(w, share)| w * share).sum();
                 mean.max(LEAST_RATE * rate)
             });
             scale.families = of_families.collect();
-            found = Some((rows, prior, solution));
+            found = Some((problem, rows, solution));
         }
-        let (rows, prior, solution) = found?;
-        Some(Settled { rows, prior, solution, noise, scale, expected })
+        let (problem, rows, solution) = found?;
+        Some(Settled { problem, misfit, rows, solution, noise, scale, spreads, expected })
     }
 
     /// The estimate with watts of its own for each column.
     fn solve_each(&self) -> Option<Estimate> {
-        let Settled { rows, prior, solution, noise, scale, expected } = self.settle()?;
-        let mut covariance = rows.covariance(&solution, &prior);
-        let (told, told_families) = self.told(&rows, &scale);
+        let Settled { problem, misfit, rows, solution, noise, scale, spreads, expected } =
+            self.settle()?;
+        let (told, told_families) = problem.told(&rows, &scale, spreads);
         let family_spreads =
             scale.families.iter().map(|scale| expected.functions * scale).collect();
         let spread = expected.programs * scale.rate;
+        // How far watts do not add up is in doubt: as far as is to be expected, and not as is likeliest.
+        let doubted = Spreads { misfit: expected.misfit, ..spreads };
+        let prior = problem.prior(&scale, doubted);
+        let mut covariance = rows.covariance(&solution.doubted(&rows, &prior), &prior);
         let mut unknowns = solution.unknowns;
-        let means = noise.means(self, &unknowns, &self.plain_rows());
+        let means = noise.means(&problem, &unknowns, &problem.plain_rows(), &misfit);
         means.apply(&mut unknowns, &mut covariance);
+        // Bends are of no use any more, but for what they leave in doubt of the others.
+        unknowns.truncate(problem.first_bend());
+        let covariance = covariance.part(&(0..unknowns.len()).collect::<Vec<_>>());
         Some(Estimate { unknowns, covariance, told, told_families, spread, family_spreads })
     }
 
@@ -202,7 +220,8 @@ impl Problem {
         row[COMMON] = self.lost[equation];
         row.extend(&self.times[equation]);
         // Only functions run; that their program has a mean is believed, and not seen.
-        row.resize(self.unknowns(), 0.0);
+        row.resize(self.first_bend(), 0.0);
+        row.extend(self.misfit.each.get(equation).into_iter().flatten());
         row
     }
 

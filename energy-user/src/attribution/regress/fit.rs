@@ -6,6 +6,7 @@ use super::estimate::{COMMON, Estimate, FIRST, IDLE, Problem};
 use super::families::{Called, Families};
 use super::functions::Functions;
 use super::linear::Factor;
+use super::misfit::Entries;
 use super::mixes::Mix;
 use super::pool::TOLD_APART;
 use super::programs::Programs;
@@ -70,8 +71,8 @@ impl Fit {
             with_idle: !idle.is_told(),
             families: of_programs.collect(),
             unsure,
-        }
-        .with_crowding();
+            misfit: Entries::default(),
+        };
         let mut estimate = problem.solve()?;
         let power = problem.energy.iter().sum::<f64>() / problem.lasted.iter().sum::<f64>();
         let sure = |estimate: &Estimate| {

@@ -156,13 +156,13 @@ impl Factor {
     }
 }
 
-/// The `x` without negative entries for which `xᵀ A x / 2 − bᵀ x` is least, where `A` is symmetric and
+/// The `x` without negative entries among the first `positive` for which `xᵀ A x / 2 − bᵀ x` is least, where `A` is symmetric and
 /// has no negative direction.
 ///
 /// Starts with all unknowns free, holds at nothing those that come out negative, and lets go of those
 /// that then want to be positive: an active-set method after Lawson and Hanson, Solving Least Squares
 /// Problems (1974), chapter 23, as Portugal, Júdice and Vicente (1994) start it.
-pub(super) fn non_negative(matrix: &Square, right: &[f64]) -> Vec<f64> {
+pub(super) fn non_negative(matrix: &Square, right: &[f64], positive: usize) -> Vec<f64> {
     let size = matrix.size();
     let mut free = vec![true; size];
     let mut x = vec![0.0; size];
@@ -179,7 +179,11 @@ pub(super) fn non_negative(matrix: &Square, right: &[f64]) -> Vec<f64> {
             right[index] - row.map(|(a, x)| a * x).sum::<f64>()
         };
         let is_wrong = |index: &usize| {
-            if free[*index] { x[*index] < 0.0 } else { slope(*index) > 1e-9 * right[*index].abs() }
+            if free[*index] {
+                *index < positive && x[*index] < 0.0
+            } else {
+                slope(*index) > 1e-9 * right[*index].abs()
+            }
         };
         let mut wrong: Vec<usize> = (0..size).filter(is_wrong).collect();
         if wrong.is_empty() {
@@ -192,7 +196,8 @@ pub(super) fn non_negative(matrix: &Square, right: &[f64]) -> Vec<f64> {
             free[index] = !free[index];
         }
     }
-    x.into_iter().map(|value| value.max(0.0)).collect()
+    x.iter_mut().take(positive).for_each(|value| *value = value.max(0.0));
+    x
 }
 
 #[cfg(test)]
@@ -223,7 +228,7 @@ mod tests {
     fn what_would_be_negative_is_nothing_and_the_rest_makes_up_for_it() {
         // Free, y = −1 and x = 3; without y, 4x = 10.
         let matrix = square(&[&[4.0, 2.0], &[2.0, 3.0]]);
-        let x = non_negative(&matrix, &[10.0, 3.0]);
+        let x = non_negative(&matrix, &[10.0, 3.0], 2);
         assert!(near(x[0], 2.5) && x[1] == 0.0, "{x:?}");
     }
 
@@ -240,7 +245,7 @@ mod tests {
                 right.iter_mut().zip(row).for_each(|(right, value)| *right += value * wanted);
             }
             (0..4).for_each(|index| matrix.add(index, index, 0.01));
-            let x = non_negative(&matrix, &right);
+            let x = non_negative(&matrix, &right, 4);
             prop_assert!(x.iter().all(|value| *value >= 0.0));
             for index in 0..4 {
                 let row = matrix.row(index).iter().zip(&x);

@@ -9,17 +9,20 @@
 use super::drift::{Drift, Varying};
 use super::estimate::{FIRST, dot};
 use super::linear::Square;
+use super::misfit::Bent;
 
 /// How little of what a column drew must hang on its watts for them to be moved, as part of it.
 const LEAST_SHARED: f64 = 1e-6;
 
 /// What columns draw.
 #[derive(Clone, Debug)]
-pub(super) struct Drawn {
+pub(super) struct Drawn<'a> {
     /// The program of each column among those that are followed.
     pub states: Vec<Option<usize>>,
     /// Of each equation, by column, in joules.
     pub each: Vec<Vec<f64>>,
+    /// What single programs' times are worth more with a bend, and its place among the unknowns.
+    pub bends: Vec<(usize, &'a Bent)>,
 }
 
 /// How far mean watts over the recording are from those over an endless one, as part of those.
@@ -46,7 +49,12 @@ struct Sums<'a> {
 
 impl Means {
     /// By these equations, which each have an entry for each unknown, and their energy last.
-    pub(super) fn of(rows: &[Vec<f64>], varying: &Varying, drift: Drift, drawn: &Drawn) -> Self {
+    pub(super) fn of(
+        rows: &[Vec<f64>],
+        varying: &Varying,
+        drift: Drift,
+        drawn: &Drawn<'_>,
+    ) -> Self {
         let columns = rows.first().map_or(0, Vec::len);
         let mut sums = Sums::new(varying, drift, &drawn.states, columns);
         let count = drawn.states.len();
@@ -81,6 +89,9 @@ impl Means {
                 let of_mean = by_sums.get(column, sum) * together / all;
                 off.add(first + column, first + count, of_mean);
             }
+        }
+        for (unknown, bent) in &drawn.bends {
+            sums.take_away(*unknown, bent, &drawn.each);
         }
         let of_row = |column: usize, known: &Vec<f64>| dot(off.row(first + column), known);
         let of_rows = (0..count)
@@ -184,6 +195,26 @@ impl<'a> Sums<'a> {
         }
     }
 
+    /// Takes from what an unknown's entries say what its columns are charged with too much by it: it is known by the unknown
+    /// itself, and not by what that leaves of the equations.
+    fn take_away(&mut self, unknown: usize, bent: &Bent, drawn: &[Vec<f64>]) {
+        let first = self.first_sum();
+        let sums = &mut self.known[unknown][first..];
+        let of_all = sums.len() - 1;
+        for (drawn, more) in drawn.iter().zip(&bent.more) {
+            let all: f64 = drawn.iter().sum();
+            if all <= 0.0 {
+                continue;
+            }
+            let together = more * drawn[bent.columns.clone()].iter().sum::<f64>();
+            for (column, own) in drawn.iter().enumerate() {
+                let off = if bent.columns.contains(&column) { *more } else { 0.0 };
+                sums[column] -= own * (together / all - off);
+                sums[of_all] -= own * (1.0 - own / all) * off;
+            }
+        }
+    }
+
     /// Learns from an equation, and goes on to the next.
     fn look(&mut self, equation: usize, row: &[f64]) {
         let programs = self.varying.variances.len();
@@ -225,7 +256,7 @@ mod tests {
 
     /// Two programs of 10 W each in 100 equations of 100 ms: the first in all, the second in every other. The
     /// first draws 12 W in the one half and 10 in the other.
-    fn equations(dear_when_alone: bool) -> (Vec<Vec<f64>>, Varying, Drawn) {
+    fn equations(dear_when_alone: bool) -> (Vec<Vec<f64>>, Varying, Drawn<'static>) {
         let mut rows = Vec::new();
         let mut each = Vec::new();
         for equation in 0..100 {
@@ -240,7 +271,7 @@ mod tests {
             drawn: each.clone(),
             variances: vec![0.04, 1e-9],
         };
-        (rows, varying, Drawn { states: vec![Some(0), Some(1)], each })
+        (rows, varying, Drawn { states: vec![Some(0), Some(1)], each, bends: Vec::new() })
     }
 
     fn moved(dear_when_alone: bool) -> Vec<f64> {

@@ -10,7 +10,6 @@
 
 mod code_doubts;
 mod columns;
-mod crowding;
 mod drift;
 mod equations;
 mod estimate;
@@ -20,6 +19,7 @@ mod functions;
 mod in_window;
 mod linear;
 mod means;
+mod misfit;
 mod mixes;
 mod noise;
 mod phases;

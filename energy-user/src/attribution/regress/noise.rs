@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::drift::{Drift, Varying};
 use super::estimate::{FIRST, IDLE, Problem, dot};
 use super::means::{Drawn, Means};
+use super::misfit::Misfit;
 use super::stated::Stated;
 
 /// The noise of the equations: a counter's, that of programs whose watts are not constant, and that of
@@ -81,7 +82,7 @@ impl Noise {
             let part = |part: &Parts| {
                 part.squares[source] * wobble[source] / part.variance(counter, &wobble)
             };
-            EQUATIONS_OF_ALL + parts.iter().map(part).sum::<f64>()
+            parts.iter().map(part).sum::<f64>()
         };
         let looks = (0..wobble.len()).map(look).collect();
         Self { counter, wobble, followed, varying, drift, looks }
@@ -143,11 +144,6 @@ impl Noise {
         Self { drift, ..found }
     }
 
-    /// The less, the likelier these unknowns are with it: minus twice the logarithm of the likelihood, but for a constant.
-    pub(super) fn doubt(&self, problem: &Problem, unknowns: &[f64]) -> f64 {
-        self.drift.doubt(&problem.left(unknowns), &self.varying)
-    }
-
     /// Rows of equations with what could be foretold taken away, and what is left brought to variance 1.
     pub(super) fn whitened(&self, rows: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
         self.drift.whitened(rows, &self.varying)
@@ -156,12 +152,20 @@ impl Noise {
     /// The variance that is to be expected, and not the likeliest: what drifts slowly was not looked at often, and
     /// of a variance by `n` looks the mean is `n / (n - 2)` of the likeliest.
     fn expected(&self, source: usize) -> f64 {
-        let looks = (self.looks[source] / self.drift.inflation()).max(FEWEST_LOOKS);
+        // What all programs say is not of this one's slow drift.
+        let of_all = if source + BESIDES < self.wobble.len() { EQUATIONS_OF_ALL } else { 0.0 };
+        let looks = (of_all + self.looks[source] / self.drift.inflation()).max(FEWEST_LOOKS);
         self.wobble[source] * looks / (looks - 2.0)
     }
 
     /// How far each column's watts over the recording are from those over an endless one, by these equations.
-    pub(super) fn means(&self, problem: &Problem, unknowns: &[f64], rows: &[Vec<f64>]) -> Means {
+    pub(super) fn means(
+        &self,
+        problem: &Problem,
+        unknowns: &[f64],
+        rows: &[Vec<f64>],
+        misfit: &Misfit,
+    ) -> Means {
         let mut states = vec![None; problem.count()];
         for (program, columns) in problem.programs().into_iter().enumerate() {
             let state = self.followed.iter().position(|followed| *followed == program);
@@ -173,7 +177,9 @@ impl Noise {
         let each = problem.times.iter().map(drawn).collect();
         let variances = self.followed.iter().map(|source| self.expected(*source)).collect();
         let varying = Varying { variances, ..self.varying.clone() };
-        Means::of(rows, &varying, self.drift, &Drawn { states, each })
+        let first = problem.first_bend();
+        let bends = misfit.of_programs().map(|(place, bent)| (first + place, bent)).collect();
+        Means::of(rows, &varying, self.drift, &Drawn { states, each, bends })
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::estimate::{COMMON, FIRST, IDLE, Problem};
 use super::linear::Square;
+use super::misfit::Kind;
 use super::pool::TOLD_APART;
 use super::rows::{Rows, Solution};
 
@@ -15,6 +16,11 @@ pub(super) const USUAL_SPREAD: f64 = 0.4;
 /// How sure [`USUAL_SPREAD`] is: a standard deviation of its logarithm. Hardly at all.
 const SPREAD_DOUBT: f64 = 2.5;
 
+/// What is usual of a spread, and a standard deviation of its logarithm.
+type Usual = (f64, f64);
+const SPREAD: Usual = (USUAL_SPREAD, SPREAD_DOUBT);
+const BEND: Usual = (USUAL_BEND, BEND_DOUBT);
+
 /// The spreads tried, from the least: each is the last one times [`SPREAD_STEP`].
 const LEAST_SPREAD: f64 = 0.002;
 const SPREAD_STEP: f64 = 1.25;
@@ -22,6 +28,9 @@ const SPREADS: usize = 30;
 
 /// What is idle, as part of the mean power, before anything was seen, and how sure that is.
 const USUAL_IDLE: f64 = 0.4;
+
+/// Programs that ran for less than this part of the time of those that are not told apart, in all, are as those.
+const SMALL: f64 = 0.1;
 
 /// The precision of each unknown, and what it pulls to.
 pub(super) type Belief = (Square, Vec<f64>);
@@ -33,10 +42,43 @@ pub(super) struct Spreads {
     pub programs: f64,
     /// Those of a program's functions.
     pub functions: f64,
+    /// What watts do not add up by.
+    pub misfit: Bends,
 }
 
+/// How far watts do not add up, as part of them: how large bends of each kind are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Bends {
+    /// Steps of the curve of all.
+    pub steps: f64,
+    pub own: f64,
+    pub beside: f64,
+}
+
+impl Bends {
+    fn of(self, kind: Kind) -> f64 {
+        match kind {
+            Kind::Line => LINE_BY_STEP * self.steps,
+            Kind::Step => self.steps,
+            Kind::Own => self.own,
+            Kind::Beside => self.beside,
+        }
+    }
+}
+
+/// How much more the line of the curve of all rises than a step of it differs from that.
+const LINE_BY_STEP: f64 = 4.0;
+
+/// Watts add up, before anything was seen, and how sure that is: a standard deviation of the logarithm.
+const USUAL_BEND: f64 = LEAST_SPREAD;
+const BEND_DOUBT: f64 = 1.5;
+
 /// As far as work usually differs.
-pub(super) const USUAL: Spreads = Spreads { programs: USUAL_SPREAD, functions: USUAL_SPREAD };
+pub(super) const USUAL: Spreads = Spreads {
+    programs: USUAL_SPREAD,
+    functions: USUAL_SPREAD,
+    misfit: Bends { steps: USUAL_BEND, own: USUAL_BEND, beside: USUAL_BEND },
+};
 
 /// What is usual for the domain.
 #[derive(Clone, Debug)]
@@ -53,16 +95,26 @@ impl Spreads {
     /// The spreads by these equations: the likeliest, and those that are to be expected. That of functions was
     /// looked for `before`.
     pub(super) fn by(problem: &Problem, rows: &Rows, scale: &Scale, before: Self) -> [Self; 2] {
-        let programs = |programs| Self { programs, ..before };
-        let [found, expected] = by(|spread| programs(spread).doubt(problem, rows, scale));
-        let found = programs(found);
-        if problem.families.is_empty() {
-            return [found, programs(expected)];
+        let mut found = before;
+        let mut expected = before;
+        let mut look = |usual, of: fn(&mut Self) -> &mut f64| {
+            let doubt = |spread| {
+                let mut tried = found;
+                *of(&mut tried) = spread;
+                tried.doubt(problem, rows, scale)
+            };
+            [*of(&mut found), *of(&mut expected)] = by(usual, doubt);
+        };
+        if !problem.misfit.kinds.is_empty() {
+            look(BEND, |it| &mut it.misfit.steps);
+            look(BEND, |it| &mut it.misfit.own);
+            look(BEND, |it| &mut it.misfit.beside);
         }
-        let functions = |functions| Self { functions, ..found };
-        let of_functions = by(|spread| functions(spread).doubt(problem, rows, scale));
-        let [found, of_functions] = of_functions.map(functions);
-        [found, Self { programs: expected, ..of_functions }]
+        look(SPREAD, |it| &mut it.programs);
+        if !problem.families.is_empty() {
+            look(SPREAD, |it| &mut it.functions);
+        }
+        [found, expected]
     }
 
     /// The less, the likelier.
@@ -71,22 +123,25 @@ impl Spreads {
         let of_programs = problem.count() - of_functions + problem.families.len();
         #[expect(clippy::cast_precision_loss, reason = "some dozens of columns")]
         let [of_programs, of_functions] = [of_programs, of_functions].map(|count| count as f64);
-        2.0 * (of_programs * self.programs.ln() + of_functions * self.functions.ln())
+        let of_bends = problem.misfit.kinds.iter().map(|kind| self.misfit.of(*kind).ln());
+        2.0 * (of_programs * self.programs.ln()
+            + of_functions * self.functions.ln()
+            + of_bends.sum::<f64>())
             + rows.doubt(&problem.prior(scale, self))
     }
 }
 
 /// The spread of least doubt, where [`USUAL_SPREAD`] is a little likelier than others, and the one that is to be
 /// expected, as a mean of squares over all.
-fn by(doubt: impl Fn(f64) -> f64) -> [f64; 2] {
+fn by((usual, doubtful): Usual, doubt: impl Fn(f64) -> f64) -> [f64; 2] {
     let mut tried = Vec::with_capacity(SPREADS);
     let mut spread = LEAST_SPREAD;
     for _ in 0..SPREADS {
-        let unusual = ((spread / USUAL_SPREAD).ln() / SPREAD_DOUBT).powi(2);
+        let unusual = ((spread / usual).ln() / doubtful).powi(2);
         tried.push((unusual + doubt(spread), spread));
         spread *= SPREAD_STEP;
     }
-    let mut best = (f64::INFINITY, USUAL_SPREAD);
+    let mut best = (f64::INFINITY, usual);
     for (doubt, spread) in &tried {
         if *doubt < best.0 {
             best = (*doubt, *spread);
@@ -125,6 +180,9 @@ impl Problem {
             }
             pull(mean, COMMON, of_programs);
         }
+        for (unknown, kind) in (self.first_bend()..).zip(&self.misfit.kinds) {
+            precision.add(unknown, unknown, spreads.misfit.of(*kind).powi(-2));
+        }
         // The mean itself may be anything.
         precision.add(COMMON, COMMON, 1e-6 / scale.rate.powi(2));
         let usual = USUAL_IDLE * scale.power;
@@ -137,8 +195,9 @@ impl Problem {
     /// How much of the usual doubt the equations take away: about each column's distance from the common
     /// mean, or where it is a function, from its program's; and about each family's from the common mean.
     #[expect(clippy::cast_precision_loss, reason = "a hundred programs at most")]
-    pub(super) fn told(&self, rows: &Rows, scale: &Scale) -> (Vec<f64>, Vec<f64>) {
-        let solution = Solution::of(rows, &self.prior(scale, USUAL));
+    pub(super) fn told(&self, rows: &Rows, scale: &Scale, found: Spreads) -> (Vec<f64>, Vec<f64>) {
+        let usual = Spreads { misfit: found.misfit, ..USUAL };
+        let solution = Solution::of(rows, &self.prior(scale, usual), self.first_bend());
         let of_programs = (USUAL_SPREAD * scale.rate).powi(2);
         let told = |left: f64, usual: f64| (1.0 - left / usual).clamp(0.0, 1.0);
         // Of few programs even the common mean is not sure: were all else known, so much would be left.
@@ -168,43 +227,62 @@ impl Problem {
             mean.push((COMMON, -1.0));
             families.push(told(solution.variance(&mean), of_programs));
         }
-        self.tell_together(&solution, of_programs, &mut columns);
+        let alone = (0..self.count()).filter(|column| self.family_of(*column).is_none());
+        let ran = |column: usize| self.times.iter().map(|times| times[column]).sum();
+        let alone: Vec<(usize, f64)> = alone.map(|column| (column, ran(column))).collect();
+        tell_together(&solution, of_programs, &alone, &mut columns);
+        tell_small_with_large(alone, &mut columns);
         (columns, families)
     }
+}
 
-    /// Takes back of programs that they are told apart where those that are not would be, were it known what that
-    /// one draws: then the equations say what both draw together, and not which of them.
-    fn tell_together(&self, solution: &Solution, usual: f64, told: &mut [f64]) {
-        let alone: Vec<usize> =
-            (0..self.count()).filter(|column| self.family_of(*column).is_none()).collect();
-        let ran: Vec<f64> =
-            (0..self.count()).map(|column| self.times.iter().map(|it| it[column]).sum()).collect();
-        loop {
-            let (apart, rest): (Vec<usize>, Vec<usize>) =
-                alone.iter().partition(|column| told[**column] >= TOLD_APART);
-            let all: f64 = rest.iter().map(|column| ran[*column]).sum();
-            if all <= 0.0 {
-                return;
-            }
-            let shares: Vec<(usize, f64)> =
-                rest.iter().map(|column| (FIRST + column, ran[*column] / all)).collect();
-            let squares: f64 = shares.iter().map(|(_, share)| share * share).sum();
-            let from_mean: Vec<(usize, f64)> = shares.into_iter().chain([(COMMON, -1.0)]).collect();
-            let of_rest = |variance: f64| (1.0 - variance / (usual * squares)).clamp(0.0, 1.0);
-            let variance = solution.variance(&from_mean);
-            let before = of_rest(variance);
-            if before >= TOLD_APART {
-                return;
-            }
-            let known = |column: usize| {
-                let one = [(FIRST + column, 1.0)];
-                let common = solution.covariance(&from_mean, &one);
-                of_rest(variance - common * common / solution.variance(&one))
-            };
-            let most = apart.into_iter().map(|column| (column, known(column)));
-            let most = most.max_by(|a, b| a.1.total_cmp(&b.1));
-            let Some((column, _)) = most.filter(|(_, after)| *after >= TOLD_APART) else { return };
-            told[column] = before;
+/// Takes back of programs that they are told apart where those that are not would be, were it known what that
+/// one draws: then the equations say what both draw together, and not which of them.
+fn tell_together(solution: &Solution, usual: f64, alone: &[(usize, f64)], told: &mut [f64]) {
+    loop {
+        let is_apart = |(column, _): &&(usize, f64)| told[*column] >= TOLD_APART;
+        let rest = || alone.iter().filter(|it| !is_apart(it));
+        let all: f64 = rest().map(|(_, ran)| ran).sum();
+        if all <= 0.0 {
+            return;
         }
+        let shares: Vec<(usize, f64)> =
+            rest().map(|(column, ran)| (FIRST + column, ran / all)).collect();
+        let squares: f64 = shares.iter().map(|(_, share)| share * share).sum();
+        let from_mean: Vec<(usize, f64)> = shares.into_iter().chain([(COMMON, -1.0)]).collect();
+        let of_rest = |variance: f64| (1.0 - variance / (usual * squares)).clamp(0.0, 1.0);
+        let variance = solution.variance(&from_mean);
+        let before = of_rest(variance);
+        if before >= TOLD_APART {
+            return;
+        }
+        let known = |column: usize| {
+            let one = [(FIRST + column, 1.0)];
+            let common = solution.covariance(&from_mean, &one);
+            of_rest(variance - common * common / solution.variance(&one))
+        };
+        let most = alone.iter().filter(is_apart).map(|(column, _)| (*column, known(*column)));
+        let most = most.max_by(|a, b| a.1.total_cmp(&b.1));
+        let Some((column, _)) = most.filter(|(_, after)| *after >= TOLD_APART) else { return };
+        told[column] = before;
+    }
+}
+
+/// Takes back of small programs that they are told apart beside large ones that are not, by columns and how long each ran.
+/// What they are found to draw would be taken from the large ones or given to them, of which nobody knows who has too
+/// much: by chance from the one that has too little already. In all so little is at stake that time share is the safer.
+fn tell_small_with_large(mut alone: Vec<(usize, f64)>, told: &mut [f64]) {
+    let rest: f64 =
+        alone.iter().filter(|(column, _)| told[*column] < TOLD_APART).map(|(_, ran)| ran).sum();
+    alone.retain(|(column, _)| told[*column] >= TOLD_APART);
+    // Stable: of two that ran equally long, the first comes first.
+    alone.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let mut small = 0.0;
+    for (column, ran) in alone {
+        small += ran;
+        if small > SMALL * rest {
+            return;
+        }
+        told[column] = 0.0;
     }
 }

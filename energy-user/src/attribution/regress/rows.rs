@@ -37,6 +37,15 @@ impl Rows {
         factor.logarithm() - dot(&right, &factor.solve(&right))
     }
 
+    /// The unknowns that fit best, of which none of the first so many is negative.
+    fn likeliest(&self, (prior, pull): &Belief, positive: usize) -> Vec<f64> {
+        let right: Vec<f64> =
+            self.right.iter().zip(pull).map(|(right, pull)| right + pull).collect();
+        let mut precision = self.gram.clone();
+        precision.add_all(prior);
+        non_negative(&precision, &right, positive)
+    }
+
     fn split(row: &[f64]) -> (&[f64], f64) {
         let (energy, unknowns) = row.split_last().expect("a row has its energy at the end");
         (unknowns, *energy)
@@ -99,12 +108,19 @@ pub(super) struct Solution {
 }
 
 impl Solution {
-    pub(super) fn of(rows: &Rows, (prior, pull): &Belief) -> Self {
-        let right: Vec<f64> =
-            rows.right.iter().zip(pull).map(|(right, pull)| right + pull).collect();
+    pub(super) fn of(rows: &Rows, belief: &Belief, positive: usize) -> Self {
+        let unknowns = rows.likeliest(belief, positive);
+        Self::doubtful(rows, belief, unknowns)
+    }
+
+    /// The same unknowns, with the doubt that another prior leaves.
+    pub(super) fn doubted(&self, rows: &Rows, belief: &Belief) -> Self {
+        Self::doubtful(rows, belief, self.unknowns.clone())
+    }
+
+    fn doubtful(rows: &Rows, (prior, pull): &Belief, unknowns: Vec<f64>) -> Self {
         let mut precision = rows.gram.clone();
         precision.add_all(prior);
-        let unknowns = non_negative(&precision, &right);
         let factor: Factor = precision.factor();
         let inverse = factor.inverse();
         let of_equations = inverse.times(&rows.gram);
