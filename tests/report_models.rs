@@ -3,13 +3,16 @@
 use energy_prof::analyze::{AnalyzeOptions, analyze};
 use energy_prof::attribution::ModelKind;
 use energy_prof::profile::{GroupBy, Profile};
-use energy_prof::report::{ModelComparison, ReportOptions};
+use energy_prof::report::{ModelComparison, ReportOptions, json, summary};
 use energy_prof::units::Watts;
 use serde_json::Value;
 
+use crate::support::chance::Chance;
 use crate::support::energy_prof::energy_prof;
 use crate::support::in_memory::{InMemory, PACKAGE, leader};
 use crate::support::outcome::Outcome;
+use crate::support::simulated_frequency::Turbo;
+use crate::support::simulated_load::{Frequency, Loads, Scenario, Simulated, simulate};
 
 /// Thirty seconds on two CPUs: `cheap` of 10 W and `dear` of 40 W, in rhythms of their own, and 20 W
 /// besides.
@@ -43,6 +46,36 @@ fn a_cheap_and_a_dear_program_side_by_side() {
         "{head}"
     );
     assert!(head.contains("2 of 2 programs told apart in 300 equations"), "{head}");
+}
+
+#[test]
+fn that_watts_do_not_add_up_is_said_where_they_do_not() {
+    let report = |frequency| {
+        let scenario = Scenario { frequency, ..Scenario::new(Loads::Ordinary, 5.0, 60) };
+        let Simulated { recording, idle, .. } = simulate(3, scenario);
+        let given = [(PACKAGE, idle)].into();
+        let model = ModelKind::Regress;
+        let options = AnalyzeOptions { model, given, ..AnalyzeOptions::default() };
+        let profile = analyze(&recording, &options).unwrap();
+        let text = summary(&profile, false, 100);
+        let json: Value =
+            serde_json::from_str(&json(&profile, &ReportOptions::default(), &|_| None)).unwrap();
+        (text, json["domains"][0]["regression"]["crowding"].clone())
+    };
+    let (text, found) = report(Frequency::ByLoad);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("package-0: watts do not add up: with 11.3 busy CPUs"), "{text}");
+    let [fewest, most, worth, error] =
+        ["least_busy_cpus", "most_busy_cpus", "worth", "standard_error"]
+            .map(|name| found[name].as_f64().unwrap());
+    let turbo = Turbo::new(32, Chance::other(3, 3));
+    let truth = turbo.worth(most) / turbo.worth(fewest);
+    assert!((worth - truth).abs() < 3.0 * error && error < 0.05, "{worth} ±{error}, {truth}");
+
+    let (text, found) = report(Frequency::Fixed);
+    assert!(!text.contains("do not add up"), "{text}");
+    let [worth, error] = ["worth", "standard_error"].map(|name| found[name].as_f64().unwrap());
+    assert!((worth - 1.0).abs() < 3.0 * error, "{worth} ±{error}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub use idle::{IdlePolicy, IdleRule, ParseIdlePolicyError};
 pub use model::{Model, ModelKind, ParseModelError};
 pub use processes::ProcessNumbers;
 pub use regress::{
-    CodeDoubts, EquationGathering, FunctionCensus, FunctionWatts, Functions, InWindow,
+    CodeDoubts, Crowding, EquationGathering, FunctionCensus, FunctionWatts, Functions, InWindow,
     ProgramWatts, Programs, Regression, RegressionFacts,
 };
 pub use rounding::split;

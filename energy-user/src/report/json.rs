@@ -302,6 +302,17 @@ struct Domain<'a> {
 struct Regression<'a> {
     equations: usize,
     programs: Vec<Program<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crowding: Option<Crowding>,
+}
+
+/// What a CPU second draws beside many busy CPUs, of what it draws beside few.
+#[derive(Serialize)]
+struct Crowding {
+    least_busy_cpus: f64,
+    most_busy_cpus: f64,
+    worth: f64,
+    standard_error: f64,
 }
 
 /// What a CPU second of a program draws.
@@ -340,7 +351,14 @@ impl<'a> Regression<'a> {
             told_apart: program.told_apart,
             functions: program.functions.iter().map(function).collect(),
         };
-        Self { equations: found.equations, programs: found.programs.iter().map(program).collect() }
+        let crowding = found.crowding.map(|found| Crowding {
+            least_busy_cpus: found.least_busy,
+            most_busy_cpus: found.most_busy,
+            worth: found.worth,
+            standard_error: found.error,
+        });
+        let programs = found.programs.iter().map(program).collect();
+        Self { equations: found.equations, programs, crowding }
     }
 }
 

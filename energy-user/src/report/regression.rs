@@ -2,7 +2,7 @@
 //! tell apart.
 
 use super::scale;
-use crate::attribution::{FunctionWatts, ModelKind, ProgramWatts, RegressionFacts};
+use crate::attribution::{Crowding, FunctionWatts, ModelKind, ProgramWatts, RegressionFacts};
 use crate::model::DomainId;
 use crate::profile::Profile;
 use crate::units::Watts;
@@ -15,6 +15,9 @@ const PROGRAMS: usize = 4;
 
 /// How many standard errors make a 95 % interval of a normal distribution.
 const DEVIATIONS_95: f64 = 1.96;
+
+/// Where a CPU second is worth nearly the same everywhere, nobody has to know.
+const LEAST_CROWDING: f64 = 0.03;
 
 /// Something to be said under the model's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +60,9 @@ fn add(domain: DomainId, found: &RegressionFacts, notes: &mut Vec<Note>) {
         some(told.iter().map(watts).collect())
     );
     notes.push(Note { text, is_warning: false });
+    if let Some(text) = found.crowding.and_then(|crowding| of_crowding(domain, crowding)) {
+        notes.push(Note { text, is_warning: true });
+    }
     let sampled = found.programs.iter().filter(|program| !program.functions.is_empty());
     for program in sampled.clone().take(PROGRAMS) {
         notes.push(Note { text: of_functions(domain, program), is_warning: false });
@@ -75,6 +81,20 @@ fn add(domain: DomainId, found: &RegressionFacts, notes: &mut Vec<Note>) {
          they share by time what they have in common"
     );
     notes.push(Note { text, is_warning: true });
+}
+
+/// What is to be said of how far watts add up; nothing where they do as far as can be seen.
+fn of_crowding(domain: DomainId, found: Crowding) -> Option<String> {
+    let Crowding { least_busy, most_busy, worth, error } = found;
+    let error = DEVIATIONS_95 * error;
+    let is_seen = (worth - 1.0).abs() > error.max(LEAST_CROWDING);
+    is_seen.then(|| {
+        format!(
+            "{domain}: watts do not add up: with {most_busy:.1} busy CPUs a CPU second draws {worth:.2} ±{error:.2} times \
+             what it draws with {least_busy:.1} (frequency, siblings of a core, shared caches); that is allowed for, and \
+             what it leaves open is in the errors"
+        )
+    })
 }
 
 /// What is to be said of a program's functions.

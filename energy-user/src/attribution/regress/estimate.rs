@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use super::Crowding;
 use super::families::Called;
 use super::linear::Square;
 use super::misfit::{Entries, Misfit};
@@ -67,6 +68,8 @@ pub(super) struct Estimate {
     pub spread: f64,
     /// How far functions' are around their program's, in watts, for each family.
     pub family_spreads: Vec<f64>,
+    /// How far watts add up.
+    pub crowding: Option<Crowding>,
 }
 
 /// Chooses what is put together.
@@ -204,13 +207,22 @@ impl Problem {
         let doubted = Spreads { misfit: expected.misfit, ..spreads };
         let prior = problem.prior(&scale, doubted);
         let mut covariance = rows.covariance(&solution.doubted(&rows, &prior), &prior);
+        let crowding = misfit.crowding(&covariance, problem.first_bend());
         let mut unknowns = solution.unknowns;
         let means = noise.means(&problem, &unknowns, &problem.plain_rows(), &misfit);
         means.apply(&mut unknowns, &mut covariance);
         // Bends are of no use any more, but for what they leave in doubt of the others.
         unknowns.truncate(problem.first_bend());
         let covariance = covariance.part(&(0..unknowns.len()).collect::<Vec<_>>());
-        Some(Estimate { unknowns, covariance, told, told_families, spread, family_spreads })
+        Some(Estimate {
+            unknowns,
+            covariance,
+            told,
+            told_families,
+            spread,
+            family_spreads,
+            crowding,
+        })
     }
 
     /// One row of the table: what each unknown is multiplied by.

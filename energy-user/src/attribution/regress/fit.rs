@@ -98,6 +98,7 @@ impl Fit {
             equations: equations.len(),
             programs: facts.programs(programs, functions),
             idle,
+            crowding: estimate.crowding,
         };
         Some(Self::ready(&estimate, mean, columns, families, facts))
     }

@@ -13,7 +13,9 @@
 
 use std::ops::Range;
 
+use super::Crowding;
 use super::estimate::{COMMON, FIRST, Problem, dot};
+use super::linear::Square;
 
 /// Into how many steps the curve of all is cut, from no CPU busy to the most that were.
 const STEPS: u8 = 6;
@@ -58,6 +60,8 @@ pub(super) struct Bent {
 pub(super) struct Misfit {
     bends: Vec<Bend>,
     sizes: Vec<f64>,
+    /// How many CPUs were busy in each equation.
+    busy: Vec<f64>,
 }
 
 /// The entries of equations for bends, beside those for watts.
@@ -104,7 +108,7 @@ impl Misfit {
             bends.extend(loads[..index].iter().map(beside));
         }
         let sizes = vec![0.0; bends.len()];
-        Self { bends, sizes }
+        Self { bends, sizes, busy: all.busy }
     }
 
     /// The problem with times as they are worth so far, where the rest of each bend is unknown, and goes with what columns
@@ -152,6 +156,30 @@ impl Misfit {
     /// Goes on with as much of each bend as these unknowns say.
     pub(super) fn go_on(&mut self, unknowns: &[f64]) {
         self.sizes.copy_from_slice(&unknowns[unknowns.len() - self.bends.len()..]);
+    }
+
+    /// What a CPU second is worth in the busiest equation, of what it is in the quietest; `covariance` is that of the
+    /// unknowns, of which bends are from `first` on. `None` where all are alike.
+    pub(super) fn crowding(&self, covariance: &Square, first: usize) -> Option<Crowding> {
+        let by_load = || self.busy.iter().enumerate().filter(|(_, busy)| **busy > 0.0);
+        let (quietest, least_busy) = by_load().min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        let (busiest, most_busy) = by_load().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        let of_all = || self.bends.iter().enumerate().filter(|(_, bend)| bend.is_of_all());
+        let more = |place: usize, equation: usize| self.bends[place].parts[0].more[equation];
+        let worth = |equation: usize| {
+            let more = of_all().map(|(place, _)| self.sizes[place] * more(place, equation));
+            (1.0 + more.sum::<f64>()).max(LEAST_WORTH)
+        };
+        let ratio = worth(busiest) / worth(quietest);
+        // How far its logarithm moves with each bend.
+        let moves =
+            |place| more(place, busiest) / worth(busiest) - more(place, quietest) / worth(quietest);
+        let cells = of_all().flat_map(|(a, _)| of_all().map(move |(b, _)| (a, b)));
+        let variance =
+            cells.map(|(a, b)| moves(a) * moves(b) * covariance.get(first + a, first + b));
+        let error = ratio * variance.sum::<f64>().max(0.0).sqrt();
+        let (least_busy, most_busy) = (*least_busy, *most_busy);
+        (most_busy > least_busy).then_some(Crowding { least_busy, most_busy, worth: ratio, error })
     }
 
     /// What is worth more by bends that are not alike for all: for each the bend's place.
@@ -275,6 +303,17 @@ mod tests {
             let [found, truth] = charged(ratio(law).0, law);
             assert!((found / truth - 1.0).abs() < 0.01, "{found}, not {truth}");
         }
+    }
+
+    #[test]
+    fn what_a_cpu_second_is_worth_at_most_load_is_told_with_its_error() {
+        // With both alone a CPU second is worth up to 1, and with both at once 0.6.
+        let crowding = problem(crowded).solve().unwrap().crowding.unwrap();
+        assert!((crowding.worth - 0.6).abs() < 0.03 + 2.0 * crowding.error, "{crowding:?}");
+        assert!(crowding.error < 0.1, "{crowding:?}");
+        assert!(crowding.least_busy < 0.3 && crowding.most_busy > 1.9, "{crowding:?}");
+        let crowding = problem(|_| [1.0; 2]).solve().unwrap().crowding.unwrap();
+        assert!((crowding.worth - 1.0).abs() < 1.96 * crowding.error + 0.01, "{crowding:?}");
     }
 
     #[test]

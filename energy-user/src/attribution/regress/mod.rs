@@ -59,6 +59,21 @@ pub struct RegressionFacts {
     pub programs: Vec<ProgramWatts>,
     /// The idle power found, with its standard error, where it was unknown and became clear.
     pub idle: Option<(Watts, Watts)>,
+    /// How far watts add up.
+    pub crowding: Option<Crowding>,
+}
+
+/// What a CPU second draws beside many busy CPUs, of what it draws beside few.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Crowding {
+    /// The fewest CPUs that were busy in a stretch of a tenth of a second.
+    pub least_busy: f64,
+    /// The most.
+    pub most_busy: f64,
+    /// What a CPU second draws there, as part of what it draws where the fewest are.
+    pub worth: f64,
+    /// The standard error of that.
+    pub error: f64,
 }
 
 /// What a regression says of one program.

@@ -226,6 +226,7 @@ impl Pool {
             told_families,
             spread: each.spread,
             family_spreads,
+            crowding: each.crowding,
         }
     }
 }
