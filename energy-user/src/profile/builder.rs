@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::account::{Method, Profile, Span};
+use super::account::{DomainAccount, Method, Profile, Span};
 use super::exact_errors::ExactErrors;
 use super::facts::Facts;
 use super::sums::ThreadSums;
@@ -88,13 +88,29 @@ impl ProfileBuilder {
         self.profile.lost_oncpu += other.profile.lost_oncpu;
         for (domain, of_other) in other.profile.domains {
             let account = self.profile.domains.entry(domain).or_default();
-            account.ledger += of_other.ledger;
-            account.shared_idle += of_other.shared_idle;
-            account.nobodys += of_other.nobodys;
-            account.known += of_other.known;
-            account.by_core += of_other.by_core;
-            account.covered += of_other.covered;
-            account.provenance = account.provenance.max(of_other.provenance);
+            // The rest is filled in when all windows are added.
+            let DomainAccount {
+                ledger,
+                shared_idle,
+                nobodys,
+                provenance,
+                known,
+                by_core,
+                covered,
+                source: _,
+                gaps: _,
+                baseline: _,
+                regression: _,
+                in_total: _,
+                errors: _,
+            } = of_other;
+            account.ledger += ledger;
+            account.shared_idle += shared_idle;
+            account.nobodys += nobodys;
+            account.known += known;
+            account.by_core += by_core;
+            account.covered += covered;
+            account.provenance = account.provenance.max(provenance);
         }
         for (domain, errors) in other.errors {
             self.errors.entry(domain).or_default().extend(errors);
