@@ -100,7 +100,39 @@ fn decode_as_written(columns: &Columns<'_>) -> Option<Vec<Residency>> {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::{Int32Array, Int64Array};
+
     use super::*;
+
+    #[test]
+    fn impossible_numbers_are_errors_that_name_the_column() {
+        let row = Residency {
+            window: 3,
+            thread: ThreadId::FIRST,
+            cpu: 15,
+            oncpu: Nanoseconds::new(1),
+            switches: 2,
+        };
+        let batch = ResidencyTable::encode(&[row, row]).unwrap();
+        let with = |column: &str, second: i64| {
+            let (index, field) = batch.schema_ref().column_with_name(column).unwrap();
+            let mut columns = batch.columns().to_vec();
+            columns[index] = if field.data_type() == &DataType::Int32 {
+                Arc::new(Int32Array::from(vec![1, i32::try_from(second).unwrap()]))
+            } else {
+                Arc::new(Int64Array::from(vec![1, second]))
+            };
+            let changed = RecordBatch::try_new(batch.schema(), columns).unwrap();
+            ResidencyTable::decode(&Columns::of(&changed)).map_err(|error| error.to_string())
+        };
+        for column in ["window", "thread", "cpu", "oncpu_ns", "switches"] {
+            let error = with(column, -7).unwrap_err();
+            assert_eq!(error, format!("its column {column} has the impossible value -7"));
+        }
+        let error = with("cpu", 65_536).unwrap_err();
+        assert_eq!(error, "its column cpu has the impossible value 65536");
+        assert_eq!(with("cpu", 65_535).unwrap()[1].cpu, 65_535);
+    }
 
     #[test]
     fn a_residency_survives_its_columns() {
