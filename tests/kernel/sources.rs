@@ -135,7 +135,7 @@ fn a_charger_that_is_plugged_in_while_recording_is_a_gap() {
     let samples = of_domain(&place, MACHINE);
     assert!(samples.iter().any(|sample| sample.energy.is_none()));
     assert!(samples.iter().any(|sample| sample.energy.is_some()));
-    assert!(samples.iter().all(|sample| sample.source == "battery"));
+    assert!(samples.iter().all(|sample| *sample.source == *"battery"));
     assert!(fs::read_to_string(status).unwrap().starts_with("Discharging"));
 }
 
@@ -187,7 +187,7 @@ fn registers_that_are_named_are_recorded_alone() {
         &["--", "sh", "-c", &script],
     );
     let samples = place.reader().energy().unwrap();
-    assert!(samples.iter().all(|sample| sample.source == "rapl-msr"));
+    assert!(samples.iter().all(|sample| *sample.source == *"rapl-msr"));
     let energies = samples.iter().filter_map(|sample| sample.energy);
     assert_eq!(energies.sum::<Microjoules>(), Microjoules::new(3_000_000));
 }
