@@ -12,7 +12,7 @@ use crate::support::outcome::Outcome;
 use crate::support::skip::skip;
 
 /// Works for a second of CPU time, mostly in `innermost`, and a good part in the kernel.
-const CHAIN: &str = r#"
+const CHAIN: &str = r"
 #include <stdint.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,7 +35,7 @@ int main(void) {
     do { outer(200000); clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); } while (t.tv_sec < 1);
     return 0;
 }
-"#;
+";
 
 /// `None` where there is no compiler, as in the guests of `cargo xtask vm`.
 fn compiled(directory: &Path, options: &[&str]) -> Option<PathBuf> {

@@ -145,7 +145,7 @@ fn python() -> Option<String> {
         sys.activate_stack_trampoline('perf')
         flags = sysconfig.get_config_var('CFLAGS') + sysconfig.get_config_var('PY_CORE_CFLAGS')
         sys.exit('-fno-omit-frame-pointer' not in flags)";
-    let ask: String = ASK.lines().map(|line| format!("{}\n", line.trim_start())).collect();
+    let ask = ASK.lines().map(str::trim_start).collect::<Vec<_>>().join("\n");
     let names = ["python3.14", "python3.13", "python3.12", "python3"];
     let can = |name: &&str| {
         let output = Command::new(name).args(["-c", &ask]).output();

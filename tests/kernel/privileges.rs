@@ -33,7 +33,7 @@ const WHO: &str = "echo uid $(id -u) gid $(id -g) groups $(id -G)
     grep ^Cap /proc/self/status";
 
 /// The recording as `sudo` of nobody's would start it.
-fn behind_sudo<'a>(command: &'a mut Command) -> &'a mut Command {
+fn behind_sudo(command: &mut Command) -> &mut Command {
     let id = NOBODY.to_string();
     command.env("SUDO_UID", &id).env("SUDO_GID", &id).env("SUDO_USER", "nobody");
     command.env("SUDO_COMMAND", "energy-prof record").env("HOME", "/root").env("USER", "root")

@@ -100,14 +100,18 @@ fn every_process_gets_its_joules_to_one_percent() {
     let (always, sometimes) = loads();
     let all: Vec<&Busy> = always.iter().chain([&sometimes]).collect();
     // Nothing of what is to be known runs before recording has begun, or after it has ended.
-    all.iter().for_each(|load| load.pause());
+    for load in &all {
+        load.pause();
+    }
     let simulator = match simulator_of(&all) {
         Ok(simulator) => simulator,
         Err(why) => return skip(&why),
     };
     let place = Place::new();
     let mut recorder = Recorder::begun(&mut simulator.record(&place, &["-q"], &["-a"]));
-    all.iter().for_each(|load| load.go_on());
+    for load in &all {
+        load.go_on();
+    }
     let started = Instant::now();
     for step in 0..120 {
         // For a minute, 300 ms on and 200 ms off.
@@ -116,7 +120,9 @@ fn every_process_gets_its_joules_to_one_percent() {
         std::thread::sleep(Duration::from_millis(300));
         sometimes.pause();
     }
-    all.iter().for_each(|load| load.pause());
+    for load in &all {
+        load.pause();
+    }
     std::thread::sleep(LAST_UPDATES);
     assert!(!recorder.has_ended());
     recorder.signal(Signal::SIGINT);
@@ -164,7 +170,9 @@ fn assert_every_window_closes(place: &Place) {
 fn the_power_of_a_quiet_second_is_found_and_taken_for_idle() {
     let (always, sometimes) = loads();
     let all: Vec<&Busy> = always.iter().chain([&sometimes]).collect();
-    all.iter().for_each(|load| load.pause());
+    for load in &all {
+        load.pause();
+    }
     let simulator = match simulator_of(&all) {
         Ok(simulator) => simulator,
         Err(why) => return skip(&why),
@@ -172,9 +180,13 @@ fn the_power_of_a_quiet_second_is_found_and_taken_for_idle() {
     let place = Place::new();
     let recorder = Recorder::begun(&mut simulator.record(&place, &["-q"], &["-a"]));
     std::thread::sleep(Duration::from_millis(1_500));
-    all.iter().for_each(|load| load.go_on());
+    for load in &all {
+        load.go_on();
+    }
     std::thread::sleep(Duration::from_millis(2_500));
-    all.iter().for_each(|load| load.pause());
+    for load in &all {
+        load.pause();
+    }
     std::thread::sleep(LAST_UPDATES);
     recorder.signal(Signal::SIGINT);
     recorder.end().succeeded();

@@ -20,7 +20,11 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     run.step("lints", |root| {
         let mut clippy = cargo(root);
         clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
-        command::run(&mut clippy)
+        command::run(&mut clippy)?;
+        // Which all targets are not: it is run only where it is asked for.
+        let mut of_kernel_tests = cargo(root);
+        of_kernel_tests.args(["clippy", "--package", "energy-prof", "--test", "kernel"]);
+        command::run(of_kernel_tests.args(["--", "-D", "warnings"]))
     });
     run.step("import directions", arrows::check_checkout);
     run.step("committed BPF object", build_ebpf::check_record);
