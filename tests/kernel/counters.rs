@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use energy_prof::model::{Counted, HardwareCounter, ThreadId};
+use memmap2::MmapMut;
 
 use crate::support::energy_prof::Place;
 use crate::support::load::{Worker, cpus, pin, ping_pong, spin};
@@ -39,9 +40,9 @@ fn faults(tid: u32) -> u64 {
     number(7) + number(9)
 }
 
-/// Touches so many new pages.
+/// Touches so many new pages: not memory that others have freed, which may have its pages still.
 fn touch(pages: usize) {
-    let mut memory = vec![0_u8; pages * 4096];
+    let mut memory = MmapMut::map_anon(pages * 4096).unwrap();
     memory.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
     std::hint::black_box(memory);
 }
@@ -52,7 +53,6 @@ fn every_thread_has_what_was_counted_while_it_ran() {
     let all = cpus();
     let toucher = Worker::new("toucher", move || {
         pin(all[0]);
-        // Memory that was freed is used again, where it is large enough.
         for more in 0..20 {
             touch(50 + 10 * more);
             std::thread::sleep(Duration::from_millis(20));
