@@ -42,7 +42,9 @@ fn main() -> anyhow::Result<()> {
         bail!("usage: synthetic_trace DIR ROWS [SAMPLES [WINDOW_MS]]");
     };
     let number = |index: usize, default: u64| {
-        more.get(index).map_or(Ok(default), |number| number.parse()).context("it is a number")
+        more.get(index)
+            .map_or(Ok(default), |number| number.parse())
+            .context("SAMPLES and WINDOW_MS are numbers")
     };
     let rows: u64 = rows.parse().context("ROWS is a number")?;
     let samples = u32::try_from(number(0, 0)?).context("SAMPLES is a small number")?;

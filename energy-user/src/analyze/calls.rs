@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::in_order::InOrder;
-use super::windows::{RecordedWindow, of_recording};
+use super::windows::{Reading, RecordedWindow, of_recording};
 use super::{AnalyzeError, AnalyzeOptions, Plan, Recording};
 use crate::attribution::{AttributedWindow, CodeDoubts};
 use crate::model::{StackSample, ThreadId, ThreadInfo};
@@ -68,7 +68,8 @@ pub(super) fn profile_and_call_tree_by<R: Recording>(
     if of.timed {
         tree = tree.timed();
     }
-    for divided in plan.divide_with_samples(recording, options)? {
+    let reading = Reading { samples: true, ..plan.reading(options) };
+    for divided in plan.divide_reading(recording, options, reading)? {
         let (divided, recorded) = divided?;
         recorded.add_to(&mut profile, &divided);
         look(&divided, &recorded);

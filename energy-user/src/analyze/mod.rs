@@ -187,18 +187,6 @@ impl Plan {
         self.divide_reading(recording, options, self.reading(options))
     }
 
-    /// The same, with samples.
-    fn divide_with_samples<'a, R: Recording>(
-        &'a self,
-        recording: &'a R,
-        options: &'a AnalyzeOptions,
-    ) -> Result<
-        impl Iterator<Item = Result<(AttributedWindow, RecordedWindow<'a>), AnalyzeError>> + use<'a, R>,
-        AnalyzeError,
-    > {
-        self.divide_reading(recording, options, Reading { samples: true, ..self.reading(options) })
-    }
-
     /// What the model needs of a recording.
     fn reading(&self, options: &AnalyzeOptions) -> Reading {
         Reading {
@@ -208,6 +196,7 @@ impl Plan {
         }
     }
 
+    /// The same, with as much of what was recorded as `reading` says: at least what the model needs.
     fn divide_reading<'a, R: Recording>(
         &'a self,
         recording: &'a R,
