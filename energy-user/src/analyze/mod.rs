@@ -4,8 +4,9 @@
 //! **You get** a [`Profile`], a call tree, or the charges of each window to be stored.
 //! **It is not** a new measurement: the same recording and choices give the same joules again.
 //!
-//! Residency is read twice and never held for more than a window and a batch. So are samples, where code is
-//! looked at, and once more where its watts are looked for.
+//! Residency is read twice, or once where samples of energy tell who was busy, and never held for more than a batch and
+//! some dozens of windows for each thread that divides. So are samples, where code is looked at, and once more where its
+//! watts are looked for.
 
 mod ahead;
 mod calls;
