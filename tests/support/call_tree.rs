@@ -45,6 +45,7 @@ pub(crate) fn tree(entries: &[Entry]) -> CallTree {
                 oncpu: Nanoseconds::new(own * 200),
                 samples: own * 20 / 1_000_000,
                 error: error(own / 40),
+                direction: None,
             });
         }
         above.push(tree.nodes.len() - 1);

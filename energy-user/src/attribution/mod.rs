@@ -34,8 +34,8 @@ pub use idle::{IdlePolicy, IdleRule, ParseIdlePolicyError};
 pub use model::{Model, ModelKind, ParseModelError};
 pub use processes::ProcessNumbers;
 pub use regress::{
-    CodeDoubts, Crowding, EquationGathering, FunctionCensus, FunctionWatts, Functions, InWindow,
-    ProgramWatts, Programs, Regression, RegressionFacts,
+    CodeDirections, CodeDoubts, Crowding, EquationGathering, FunctionCensus, FunctionWatts,
+    Functions, InWindow, ProgramWatts, Programs, Regression, RegressionFacts,
 };
 pub use rounding::split;
 pub use smt::{ParseSmtFactorError, SmtFactor};

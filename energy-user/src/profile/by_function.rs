@@ -18,8 +18,12 @@ impl CallTree {
     /// Code of which nothing is known has no callers worth telling apart: a run of it is one.
     /// Energies and their errors are those of the nodes that became one.
     pub fn by_function(&self) -> Self {
-        let mut merged =
-            Self { frameless: self.frameless, moments: self.moments.clone(), ..Self::default() };
+        let mut merged = Self {
+            frameless: self.frameless,
+            moments: self.moments.clone(),
+            directions: self.directions.clone(),
+            ..Self::default()
+        };
         let mut nodes: FxHashMap<Place<'_>, usize> = FxHashMap::default();
         let mut frames: FxHashMap<FunctionFrame, FrameRef> = FxHashMap::default();
         let mut became: Vec<usize> = Vec::with_capacity(self.nodes.len());

@@ -4,6 +4,8 @@
 //! called; with the energies of the nodes below, that is its total. The root's total is exactly
 //! what the tree's threads were charged with.
 
+use std::sync::Arc;
+
 use super::tally::{Figures, Run, Tally};
 use super::uncertainty::{ErrorSum, StandardError};
 use crate::model::{FrameKind, ThreadId};
@@ -141,6 +143,9 @@ pub struct StackShare {
     pub samples: u64,
     /// The error of the energy but for that of sampling.
     pub error: ErrorSum,
+    /// Where the model tells pieces of code apart, which of [`CallTree::directions`] this one errs in: in place of
+    /// what the model adds to its thread's error.
+    pub direction: Option<usize>,
 }
 
 /// A part of a [`StackShare`]: what of it belongs to one window.
@@ -169,6 +174,9 @@ pub struct CallTree {
     pub moments: Vec<Moment>,
     /// Energy at stacks of which the recording has no frames: it was cut off before it wrote them.
     pub frameless: Microjoules,
+    /// How far shares move, for each µJ of their energy, with each of the independent causes that the model is in doubt
+    /// about, each of variance 1.
+    pub directions: Arc<[Vec<f64>]>,
 }
 
 impl CallTree {
@@ -192,7 +200,7 @@ impl CallTree {
     /// Each node's figures with those of all nodes below it. What a process or a thread used is no
     /// matter of sampling, so its error has none of that.
     pub fn total_figures(&self) -> Vec<Figures> {
-        let mut tallies = vec![Tally::default(); self.nodes.len()];
+        let mut tallies = vec![self.tally(); self.nodes.len()];
         self.for_each_share(|share, run| {
             for node in self.upward(share.node) {
                 let run = run.filter(|_| !self.frame(node).kind.is_owner());
@@ -236,13 +244,10 @@ impl CallTree {
     pub(super) fn for_each_share(&self, mut take: impl FnMut(&StackShare, Option<Run>)) {
         let threads = self.shares.chunk_by(|a, b| a.thread == b.thread);
         for (index, of_thread) in threads.enumerate() {
-            let mut run =
-                Run { index, energy: Microjoules::ZERO, samples: 0, model: 0.0, of_code: 0.0 };
+            let mut run = Run { index, energy: Microjoules::ZERO, samples: 0 };
             for share in of_thread.iter().filter(|share| self.is_sampled(share)) {
                 run.energy += share.energy;
                 run.samples += share.samples;
-                run.model += share.error.model();
-                run.of_code += share.error.of_code();
             }
             for share in of_thread {
                 take(share, self.is_sampled(share).then_some(run));
@@ -252,15 +257,20 @@ impl CallTree {
 
     /// Makes the nodes' own figures from the shares.
     pub(super) fn add_up(&mut self) {
-        let mut tallies = vec![Tally::default(); self.nodes.len()];
+        let mut tallies = vec![self.tally(); self.nodes.len()];
         self.for_each_share(|share, run| tallies[share.node].add(share, run));
-        for (node, tally) in self.nodes.iter_mut().zip(tallies) {
-            let figures = tally.finish();
+        let figures: Vec<Figures> = tallies.into_iter().map(Tally::finish).collect();
+        for (node, figures) in self.nodes.iter_mut().zip(figures) {
             node.self_energy = figures.energy;
             node.self_oncpu = figures.oncpu;
             node.samples = figures.samples;
             node.self_error = figures.error;
         }
+    }
+
+    /// What shares can be added to.
+    pub(super) fn tally(&self) -> Tally<'_> {
+        Tally::new(&self.directions)
     }
 
     fn is_sampled(&self, share: &StackShare) -> bool {

@@ -14,7 +14,7 @@ use super::process::{ProcessKey, Processes};
 use super::stack_use::{Entry, Place, StackUse, StackUseCollector};
 use super::uncertainty::{ErrorSum, StandardError};
 use crate::attribution::{
-    AttributedDomain, AttributedWindow, CodeDoubts, StackDivider, ThreadCharge,
+    AttributedDomain, AttributedWindow, CodeDirections, CodeDoubts, StackDivider, ThreadCharge,
 };
 use crate::model::{DomainId, Frame, Stack, StackId, StackSample, ThreadId, ThreadInfo};
 use crate::units::{Microjoules, MonotonicTime, Nanoseconds};
@@ -157,14 +157,14 @@ impl CallTreeBuilder {
     }
 }
 
-/// How far the model may be off about each entry as a piece of code; `None` where that is as for its thread.
-fn errors_of_code(entries: &[Entry], doubts: Option<&CodeDoubts<'_>>) -> Vec<Option<f64>> {
-    let Some(doubts) = doubts else { return vec![None; entries.len()] };
+/// In which direction the model may be off about each entry as a piece of code.
+fn directions_of(entries: &[Entry], doubts: Option<&CodeDoubts<'_>>) -> CodeDirections {
+    let Some(doubts) = doubts else { return CodeDirections::none(entries.len()) };
     let used = entries.iter().map(|entry| match entry.place {
         Place::Stack(stack) => (entry.thread, Some(stack), entry.energy),
         Place::Unsampled | Place::Cards => (entry.thread, None, entry.energy),
     });
-    doubts.errors(&used.collect::<Vec<_>>())
+    doubts.directions(&used.collect::<Vec<_>>())
 }
 
 /// A tree in the making.
@@ -202,8 +202,9 @@ impl Growing {
         let processes = Processes::new(&profile.threads);
         let (entries, moments) = used.into_entries();
         self.tree.moments = moments;
-        let of_code = errors_of_code(&entries, doubts);
-        for (entry, of_code) in entries.into_iter().zip(of_code) {
+        let directions = directions_of(&entries, doubts);
+        self.tree.directions = directions.each.into();
+        for (entry, direction) in entries.into_iter().zip(directions.of) {
             let info = profile.threads.get(&entry.thread).map(|account| &account.info);
             let owner = self.owner(entry.thread, info, &processes, roots);
             let path = |stack| paths.get(&stack).map_or(&[][..], Vec::as_slice);
@@ -227,8 +228,7 @@ impl Growing {
             };
             let mut error = entry.error;
             if entry.place != Place::Cards {
-                let of_thread = profile.model_error_of_part(entry.thread, entry.energy);
-                error.set_model(of_thread, of_code.unwrap_or(of_thread));
+                error.set_model(profile.model_error_of_part(entry.thread, entry.energy));
             }
             self.tree.shares.push(StackShare {
                 thread: entry.thread,
@@ -237,6 +237,7 @@ impl Growing {
                 oncpu: entry.oncpu,
                 samples: entry.samples,
                 error,
+                direction,
             });
         }
         self.tree.add_up();

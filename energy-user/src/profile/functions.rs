@@ -113,7 +113,7 @@ impl CallTree {
     /// [`Self::rows`] with a number for each, by which [`Self::own_of`] knows it.
     pub(super) fn numbered_rows(&self, unit: CodeUnit) -> Vec<(usize, CodeRow)> {
         let units = Units::of(self, unit);
-        let mut own = vec![Tally::default(); units.frames.len()];
+        let mut own = vec![self.tally(); units.frames.len()];
         let mut total = own.clone();
         let mut seen = vec![usize::MAX; units.frames.len()];
         let mut stack = 0;
@@ -145,7 +145,7 @@ impl CallTree {
     /// What several of [`Self::numbered_rows`] come to together, of their own.
     pub(super) fn own_of(&self, unit: CodeUnit, numbers: &HashSet<usize>) -> Figures {
         let units = Units::of(self, unit);
-        let mut tally = Tally::default();
+        let mut tally = self.tally();
         self.for_each_share(|share, run| {
             if units.of_node(self, share.node).is_some_and(|unit| numbers.contains(&unit)) {
                 tally.add(share, run);
@@ -159,16 +159,16 @@ impl CallTree {
     pub fn neighbourhood(&self, name: &str) -> Result<Neighbourhood, FindFunctionError> {
         let units = Units::of(self, CodeUnit::Function);
         let chosen = units.find(name)?;
-        let mut own = Tally::default();
-        let mut total = Tally::default();
-        let mut callers: BTreeMap<Option<usize>, Tally> = BTreeMap::new();
-        let mut callees: BTreeMap<Option<usize>, Tally> = BTreeMap::new();
+        let mut own = self.tally();
+        let mut total = self.tally();
+        let mut callers: BTreeMap<Option<usize>, Tally<'_>> = BTreeMap::new();
+        let mut callees: BTreeMap<Option<usize>, Tally<'_>> = BTreeMap::new();
         self.for_each_share(|share, run| {
             let Some((caller, callee)) = units.around(self, share.node, &chosen) else { return };
-            let add = |tally: &mut Tally| tally.add(share, run);
+            let add = |tally: &mut Tally<'_>| tally.add(share, run);
             add(&mut total);
-            add(callers.entry(caller).or_default());
-            add(callees.entry(callee).or_default());
+            add(callers.entry(caller).or_insert_with(|| self.tally()));
+            add(callees.entry(callee).or_insert_with(|| self.tally()));
             if callee.is_none() {
                 add(&mut own);
             }
@@ -293,9 +293,9 @@ impl Units {
     /// Neighbours by name, the most energy first.
     fn named(
         &self,
-        tallies: BTreeMap<Option<usize>, Tally>,
+        tallies: BTreeMap<Option<usize>, Tally<'_>>,
     ) -> Vec<(Option<FunctionFrame>, Figures)> {
-        let named = |(unit, tally): (Option<usize>, Tally)| {
+        let named = |(unit, tally): (Option<usize>, Tally<'_>)| {
             (unit.map(|unit| self.frames[unit].clone()), tally.finish())
         };
         let mut named: Vec<_> = tallies.into_iter().map(named).collect();

@@ -34,6 +34,7 @@ impl CallTree {
                 oncpu: Nanoseconds::ZERO,
                 samples: 0,
                 error: ErrorSum::default(),
+                direction: None,
                 ..*share
             };
         }

@@ -97,7 +97,7 @@ impl ThreadSums {
                 let Some(ChargeSum { energy, error }) = sum else { continue };
                 let mut error = ErrorSum::from(&error);
                 let deviation = doubts.get(place).map_or(0.0, |doubt| attribution::length(doubt));
-                error.set_model(deviation, deviation);
+                error.set_model(deviation);
                 account.charges.insert(domain, Charge { energy, error });
             }
         }

@@ -31,14 +31,12 @@ pub struct ErrorSum {
     correlated: f64,
     /// What the model's coefficients add, in µJ: as a part of what its thread used.
     model: f64,
-    /// The same, as a piece of code: watts of functions err against each other.
-    of_code: f64,
 }
 
 impl ErrorSum {
     /// Of charges whose `Σ a²`, `Σ a·T` and, of estimates, `Σ a` are these, in µJ² and µJ.
     pub(super) const fn of_sums(variance: f64, ceiling: f64, correlated: f64) -> Self {
-        Self { variance, ceiling, correlated, model: 0.0, of_code: 0.0 }
+        Self { variance, ceiling, correlated, model: 0.0 }
     }
 
     /// Adds the error of one charge in one window, where all charges' errors come to `of_all`.
@@ -53,16 +51,9 @@ impl ErrorSum {
         }
     }
 
-    /// Says what the model's coefficients add to the error of all windows together, in µJ: as a part of what
-    /// a thread used, and as a piece of code.
-    pub(super) const fn set_model(&mut self, of_thread: f64, of_code: f64) {
-        self.model = of_thread;
-        self.of_code = of_code;
-    }
-
-    /// What the model's coefficients add to the error of a piece of code, in µJ.
-    pub(super) const fn of_code(&self) -> f64 {
-        self.of_code
+    /// Says what the model's coefficients add to the error of all windows together, in µJ.
+    pub(super) const fn set_model(&mut self, deviation: f64) {
+        self.model = deviation;
     }
 
     /// What the model's coefficients add to the error, in µJ.
@@ -77,7 +68,6 @@ impl ErrorSum {
             ceiling: self.ceiling * part,
             correlated: self.correlated * part,
             model: self.model * part,
-            of_code: self.of_code * part,
         }
     }
 
@@ -87,7 +77,6 @@ impl ErrorSum {
         self.ceiling += windows.ceiling;
         self.correlated += windows.correlated;
         self.model += windows.model;
-        self.of_code += windows.of_code;
     }
 
     /// The standard error.
@@ -119,11 +108,6 @@ impl Together {
     /// Adds a piece of a thread's code, but for what the model adds to it.
     pub(super) fn add_code(&mut self, code: &ErrorSum) {
         self.add(&ErrorSum { model: 0.0, ..*code });
-    }
-
-    /// Adds what the model adds to the error of pieces of code of one thread, in µJ.
-    pub(super) const fn add_model(&mut self, deviation: f64) {
-        self.model += deviation;
     }
 
     /// The standard error of the sum.

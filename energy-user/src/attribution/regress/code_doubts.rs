@@ -6,9 +6,9 @@
 
 use rustc_hash::FxHashMap;
 
+use super::fit::Fit;
 use super::{InWindow, Regression};
 use crate::attribution::AttributedWindow;
-use crate::attribution::doubt::length;
 use crate::model::{Component, DomainId, StackId, StackSample, ThreadId};
 use crate::units::Microjoules;
 
@@ -69,40 +69,79 @@ impl<'a> CodeDoubts<'a> {
         }
     }
 
-    /// The standard error in µJ of what threads used at stacks, of which these are all; `None` where a
-    /// stack has no part in what is known of its thread.
-    pub fn errors(&self, used: &[(ThreadId, Option<StackId>, Microjoules)]) -> Vec<Option<f64>> {
-        let keys = |thread: ThreadId, stack: Option<StackId>| {
-            let fits = self.regression.by_domain.iter();
-            let fits = fits.filter(|(domain, _)| self.domains.contains(domain));
-            fits.filter_map(move |(domain, fit)| {
-                let place = self.regression.place(fit, thread, Some(stack?));
-                Some((thread, *domain, place))
-            })
-        };
+    /// In which direction the energies err that threads used at stacks, of which these are all.
+    pub fn directions(&self, used: &[(ThreadId, Option<StackId>, Microjoules)]) -> CodeDirections {
+        // Stacks of a thread at the same coefficients of all domains err alike.
+        let mut numbers: FxHashMap<(ThreadId, Vec<usize>), usize> = FxHashMap::default();
         let mut energies: FxHashMap<Key, u64> = FxHashMap::default();
+        let mut of = Vec::with_capacity(used.len());
+        let mut alike: Vec<(ThreadId, Vec<usize>)> = Vec::new();
         for (thread, stack, energy) in used {
-            for key in keys(*thread, *stack) {
+            let Some(stack) = *stack else {
+                of.push(None);
+                continue;
+            };
+            let places: Vec<usize> = self
+                .fits()
+                .map(|(_, fit)| self.regression.place(fit, *thread, Some(stack)))
+                .collect();
+            for key in self.keys(*thread, &places) {
                 *energies.entry(key).or_default() += energy.get();
             }
+            let is_known = self.keys(*thread, &places).any(|key| self.sums.contains_key(&key));
+            of.push(is_known.then(|| {
+                *numbers.entry((*thread, places)).or_insert_with_key(|places| {
+                    alike.push(places.clone());
+                    alike.len() - 1
+                })
+            }));
         }
-        let lengths: FxHashMap<Key, f64> =
-            self.sums.iter().map(|(key, sum)| (*key, length(sum))).collect();
-        let error = |(thread, stack, energy): &(ThreadId, Option<StackId>, Microjoules)| {
-            let mut known = false;
-            let mut variance = 0.0;
-            for key in keys(*thread, *stack) {
-                let (Some(length), Some(all)) = (lengths.get(&key), energies.get(&key)) else {
+        // What a domain is in doubt about is no matter of another: each has causes of its own.
+        let direction = |(thread, places): &(ThreadId, Vec<usize>)| {
+            let mut direction = Vec::new();
+            for ((_, fit), key) in self.fits().zip(self.keys(*thread, places)) {
+                let first = direction.len();
+                direction.resize(first + fit.causes(), 0.0);
+                let energy = Microjoules::new(energies.get(&key).copied().unwrap_or(0));
+                let Some(sum) = self.sums.get(&key).filter(|_| energy > Microjoules::ZERO) else {
                     continue;
                 };
-                known = true;
-                if *all > 0 {
-                    let part = energy.joules().get() / Microjoules::new(*all).joules().get();
-                    variance += (length * part).powi(2);
+                let microjoules = energy.joules().get() * 1e6;
+                for (value, moved) in direction[first..].iter_mut().zip(sum) {
+                    *value = moved / microjoules;
                 }
             }
-            known.then(|| variance.sqrt())
+            direction
         };
-        used.iter().map(error).collect()
+        let each = alike.iter().map(direction).collect();
+        CodeDirections { each, of }
+    }
+
+    /// The domains looked at of which something was found.
+    fn fits(&self) -> impl Iterator<Item = (DomainId, &'a Fit)> {
+        let fits = self.regression.by_domain.iter().map(|(domain, fit)| (*domain, fit));
+        fits.filter(|(domain, _)| self.domains.contains(domain))
+    }
+
+    /// The sums of a thread at those places, one of each of these domains.
+    fn keys(&self, thread: ThreadId, places: &[usize]) -> impl Iterator<Item = Key> {
+        self.fits().zip(places).map(move |((domain, _), place)| (thread, domain, *place))
+    }
+}
+
+/// How far pieces of threads' code may be off, as directions: those of several pieces are added before their length is
+/// taken.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CodeDirections {
+    /// How far energies move, for each µJ of them, with each of some independent causes of variance 1.
+    pub each: Vec<Vec<f64>>,
+    /// Which one each piece errs in; `None` where nothing is known but of its thread.
+    pub of: Vec<Option<usize>>,
+}
+
+impl CodeDirections {
+    /// Where nothing is known of so many pieces.
+    pub fn none(pieces: usize) -> Self {
+        Self { each: Vec::new(), of: vec![None; pieces] }
     }
 }

@@ -134,6 +134,11 @@ impl Fit {
         Self { columns, families, mean, parts, moves, idle_moves, facts }
     }
 
+    /// How many independent causes there are that its coefficients move with.
+    pub(super) fn causes(&self) -> usize {
+        self.moves[self.common()].len()
+    }
+
     /// The place of the common mean among the coefficients.
     pub(super) const fn common(&self) -> usize {
         self.parts.len() - 1

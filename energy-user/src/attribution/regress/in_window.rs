@@ -70,7 +70,7 @@ impl<'a> InWindow<'a> {
         for used in used.iter().flatten() {
             shares[used.place] += used.share;
         }
-        let mut of_all = vec![0.0; fit.moves[fit.common()].len()];
+        let mut of_all = vec![0.0; fit.causes()];
         for (share, moves) in shares.iter().zip(&fit.moves).filter(|(share, _)| **share > 0.0) {
             of_all.iter_mut().zip(moves).for_each(|(all, moved)| *all += share * moved);
         }

@@ -36,7 +36,7 @@ use crate::model::{DomainId, StackId, ThreadId};
 use crate::units::Watts;
 use fit::Fit;
 
-pub use code_doubts::CodeDoubts;
+pub use code_doubts::{CodeDirections, CodeDoubts};
 pub use equations::EquationGathering;
 pub use functions::{FunctionCensus, Functions};
 pub use in_window::InWindow;
