@@ -218,6 +218,37 @@ fn functions_of_parts_add_up_to_those_of_the_whole() {
 }
 
 #[test]
+fn watts_of_functions_that_last_are_not_pushed_apart_by_a_library_that_all_call_by_chance() {
+    // Threads stay in functions for different times, too, each in its own.
+    let code = Some(Code { hertz: 99.0, ratio: 3.0, phases: (0.03, 3.0) });
+    let scenario =
+        Scenario { code, programs: Some(2), ..Scenario::new(Loads::Ordinary, 2.0, 60) };
+    let mut ratios: Vec<f64> = Vec::new();
+    let mut errors: Vec<f64> = Vec::new();
+    for seed in 0..4 {
+        let simulated = simulate(seed, scenario);
+        let given = [(PACKAGE, simulated.idle)].into();
+        let options = AnalyzeOptions { given, ..options(ModelKind::Regress) };
+        let of = CallTreeOptions::default();
+        let (profile, tree) = profile_and_call_tree(&simulated.recording, &options, &of).unwrap();
+        let functions = functions(&profile);
+        let power = |name: &String| Some(functions.get(name)?.power.get());
+        for [(cheap, _), (dear, joules)] in simulated.functions.as_chunks::<2>().0 {
+            ratios.extend(power(cheap).zip(power(dear)).map(|(cheap, dear)| dear / cheap));
+            if power(dear).is_some() {
+                errors.push((total(&tree, dear) / joules - 1.0).abs());
+            }
+        }
+    }
+    for middle in [&mut ratios, &mut errors] {
+        middle.sort_by(f64::total_cmp);
+    }
+    assert!(ratios.len() > 5, "{ratios:?}");
+    assert_near(ratios[ratios.len() / 2], 3.0, 0.03);
+    assert!(errors[errors.len() / 2] < 0.015, "{errors:?}");
+}
+
+#[test]
 fn the_same_recording_gives_the_same_functions_in_whatever_batches_it_is_read() {
     let code = Some(Code { hertz: 99.0, ratio: 3.0, phases: (0.03, 1.0) });
     let scenario = Scenario { code, ..Scenario::new(Loads::Ordinary, 2.0, 20) };

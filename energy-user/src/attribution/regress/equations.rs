@@ -40,28 +40,28 @@ pub(super) struct SampledUnit {
     pub unit: u32,
     /// For how many seconds those of its threads ran that were sampled.
     pub ran: f64,
+    /// Each of them, ascending.
+    pub threads: Vec<(ThreadId, f64)>,
     /// The squares of these.
     pub squares: f64,
     /// Each of these divided by its number of samples.
     pub by_sample: f64,
     /// Each of these times the part of the window it is.
     pub busy: f64,
-    /// Each of these times the squares of its shares at functions.
-    pub alike: f64,
     /// For how many seconds at each function, ascending; `None` for rare ones. They add up to `ran`.
     pub at: Vec<(Option<u32>, f64)>,
 }
 
 impl SampledUnit {
     /// A thread of `unit` that ran for some seconds of a window.
-    fn of(unit: u32, seconds: f64, window: f64, mix: &Mix) -> Self {
+    fn of(unit: u32, thread: ThreadId, seconds: f64, window: f64, mix: &Mix) -> Self {
         Self {
             unit,
             ran: seconds,
+            threads: vec![(thread, seconds)],
             squares: seconds * seconds,
             by_sample: seconds / mix.samples,
             busy: seconds * (seconds / window).min(1.0),
-            alike: seconds * mix.shares.iter().map(|(_, share)| share * share).sum::<f64>(),
             at: mix.shares.iter().map(|(function, share)| (*function, share * seconds)).collect(),
         }
     }
@@ -69,10 +69,11 @@ impl SampledUnit {
     /// Adds what is known of the same unit besides.
     pub(super) fn extend(&mut self, next: &Self) {
         self.ran += next.ran;
+        self.threads.extend(&next.threads);
+        add_up(&mut self.threads);
         self.squares += next.squares;
         self.by_sample += next.by_sample;
         self.busy += next.busy;
-        self.alike += next.alike;
         self.at.extend(&next.at);
         add_up(&mut self.at);
     }
@@ -118,25 +119,59 @@ fn add_up<K: Ord>(amounts: &mut Vec<(K, f64)>) {
     });
 }
 
+/// Where one thread was by its samples, in all windows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct SampledThread {
+    pub unit: u32,
+    /// In how many windows it was sampled, and for how many seconds it ran in them.
+    pub windows: usize,
+    pub ran: f64,
+    /// For how many seconds at each function.
+    pub at: BTreeMap<Option<u32>, f64>,
+}
+
+/// Where threads were, over all windows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Whereabouts {
+    pub threads: BTreeMap<ThreadId, SampledThread>,
+    /// By unit and two functions: the product of their shares, times the seconds of the thread and window.
+    pub products: BTreeMap<(u32, Option<u32>, Option<u32>), f64>,
+}
+
+impl Whereabouts {
+    /// Adds a thread's window.
+    fn add(&mut self, thread: ThreadId, unit: u32, seconds: f64, mix: &Mix) {
+        let of_thread = self.threads.entry(thread).or_default();
+        of_thread.unit = unit;
+        of_thread.windows += 1;
+        of_thread.ran += seconds;
+        for (one, share) in &mix.shares {
+            *of_thread.at.entry(*one).or_default() += seconds * share;
+            for (other, of_other) in &mix.shares {
+                *self.products.entry((unit, *one, *other)).or_default() +=
+                    seconds * share * of_other;
+            }
+        }
+    }
+}
+
 /// The equations of one domain.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     equations: Vec<Equation>,
+    whereabouts: Whereabouts,
     open: Equation,
     shortest: f64,
 }
 
 impl Series {
-    const fn new() -> Self {
-        let open = Equation {
-            lasted: 0.0,
-            energy: 0.0,
-            variance: 0.0,
-            ran: Vec::new(),
-            lost: 0.0,
-            sampled: Vec::new(),
-        };
-        Self { equations: Vec::new(), open, shortest: SHORTEST }
+    fn new() -> Self {
+        Self {
+            equations: Vec::new(),
+            whereabouts: Whereabouts::default(),
+            open: Equation::default(),
+            shortest: SHORTEST,
+        }
     }
 
     /// Adds a window.
@@ -155,6 +190,11 @@ impl Series {
             });
             self.equations = pairs.collect();
         }
+    }
+
+    /// Where threads were.
+    pub(super) const fn whereabouts(&self) -> &Whereabouts {
+        &self.whereabouts
     }
 
     /// The equations, in the order of time. What did not become long enough is left out.
@@ -216,13 +256,15 @@ impl<'a> EquationGathering<'a> {
                     None => equation.lost += seconds,
                 }
             }
-            let of_thread = |(thread, seconds)| {
-                let unit = self.programs.unit_of(thread)?;
-                Some(SampledUnit::of(unit, seconds, equation.lasted, self.mixes.sampled(thread)?))
-            };
-            equation.sampled = sampled.into_iter().filter_map(of_thread).collect();
+            let series = self.by_domain.entry(sample.domain).or_insert_with(Series::new);
+            for (thread, seconds) in sampled {
+                let mix = self.mixes.sampled(thread);
+                let Some((unit, mix)) = self.programs.unit_of(thread).zip(mix) else { continue };
+                series.whereabouts.add(thread, unit, seconds, mix);
+                equation.sampled.push(SampledUnit::of(unit, thread, seconds, equation.lasted, mix));
+            }
             equation.tidy();
-            self.by_domain.entry(sample.domain).or_insert_with(Series::new).add(&equation);
+            series.add(&equation);
         }
     }
 
@@ -246,10 +288,10 @@ mod tests {
             sampled: vec![SampledUnit {
                 unit,
                 ran: 0.01,
+                threads: vec![(ThreadId(9), 0.01)],
                 squares: 1e-4,
                 by_sample: 0.005,
                 busy: 0.005,
-                alike: 0.0052,
                 at: vec![(Some(unit), 0.004), (None, 0.006)],
             }],
         }

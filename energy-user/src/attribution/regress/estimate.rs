@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use super::Crowding;
+use super::directions::{Unsure, Varied};
 use super::families::Called;
 use super::linear::Square;
 use super::misfit::{Entries, Misfit};
@@ -45,8 +46,10 @@ pub(super) struct Problem {
     pub families: Vec<Range<usize>>,
     /// Columns that are called by the same function of a program.
     pub called: Vec<Called>,
-    /// Of each equation and family: how unsure the times of functions are, in seconds squared.
-    pub unsure: Vec<Vec<f64>>,
+    /// Of each family: how its functions vary.
+    pub varied: Vec<Varied>,
+    /// Of each equation and family: how unsure they are.
+    pub unsure: Vec<Vec<Unsure>>,
     /// Of what watts do not add up by, where that is looked for.
     pub misfit: Entries,
 }

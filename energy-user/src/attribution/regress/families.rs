@@ -12,9 +12,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::columns::Columns;
-use super::equations::{Equation, SampledUnit};
+use super::directions::{Believed, Directions, Unsure, Varied};
+use super::equations::{Equation, SampledThread, SampledUnit, Series, Whereabouts};
 use super::functions::Functions;
-use super::phases::{Phases, Sampled, Worth};
+use super::linear::Square;
+use super::phases::Sampled;
+use crate::model::ThreadId;
 
 /// In how many equations a function must have been seen for watts of its own.
 const EQUATIONS_OF_FUNCTION: usize = 20;
@@ -24,6 +27,9 @@ const LEAST_SHARE: f64 = 0.01;
 
 /// More functions have no watts of their own, in all programs together. Those that ran longest come first.
 const MOST: usize = 64;
+
+/// In how many windows a thread must have been sampled for usual shares of its own.
+const WINDOWS_OF_THREAD: usize = 20;
 
 /// The members of each program's column.
 #[derive(Clone, Debug, Default)]
@@ -41,8 +47,10 @@ pub(super) struct Family {
     functions: Vec<u32>,
     /// Which part of its time the program is at each, and at the rest.
     pub usual: Vec<f64>,
-    /// How often threads go from one function to another.
-    phases: Phases,
+    /// The same of threads that were sampled enough.
+    of_threads: BTreeMap<ThreadId, Vec<f64>>,
+    /// How often threads go from some functions to others.
+    directions: Directions,
 }
 
 /// What a function of a program calls outside of it.
@@ -59,14 +67,14 @@ pub(super) struct Called {
 pub(super) struct Times {
     /// For how many seconds at each function, as is to be expected by the samples.
     pub expected: Vec<f64>,
-    /// How unsure that is: the variance of the energy is this times that of watts over the expected times. In
-    /// seconds squared.
-    pub doubt: f64,
+    /// How unsure that is.
+    pub unsure: Unsure,
 }
 
 impl Families {
     /// The functions that these equations can tell something of.
-    pub(super) fn of(equations: &[Equation], columns: &Columns) -> Self {
+    pub(super) fn of(series: &Series, columns: &Columns) -> Self {
+        let equations = series.equations();
         let mut seen: BTreeMap<usize, BTreeMap<Option<u32>, (f64, usize)>> = BTreeMap::new();
         let mut shown: BTreeMap<usize, Shown> = BTreeMap::new();
         for equation in equations {
@@ -97,7 +105,9 @@ impl Families {
         for (column, seen) in seen {
             let kept = candidates.iter().filter(|(_, of, _)| *of == column);
             let functions: Vec<u32> = kept.map(|(.., function)| *function).collect();
-            let family = Family::of(functions, &seen, &shown[&column]);
+            let of_column = |unit: u32| columns.of_unit.get(&unit) == Some(&column);
+            let whereabouts = series.whereabouts();
+            let family = Family::of(functions, &seen, &shown[&column], whereabouts, of_column);
             families.extend(family.map(|family| (column, family)));
         }
         let mut members = Vec::new();
@@ -127,10 +137,10 @@ impl Families {
         equation: &Equation,
         columns: &Columns,
         programs: &[f64],
-    ) -> (Vec<f64>, Vec<f64>) {
+    ) -> (Vec<f64>, Vec<Unsure>) {
         let sampled: BTreeMap<usize, SampledUnit> = by_column(equation, columns).collect();
         let mut times = Vec::new();
-        let mut doubts = Vec::new();
+        let mut unsure = Vec::new();
         for (column, seconds) in programs.iter().enumerate() {
             let Some(family) = self.families.get(&column) else {
                 times.push(*seconds);
@@ -138,9 +148,9 @@ impl Families {
             };
             let found = family.times(*seconds, sampled.get(&column));
             times.extend(found.expected);
-            doubts.push(found.doubt);
+            unsure.push(found.unsure);
         }
-        (times, doubts)
+        (times, unsure)
     }
 }
 
@@ -149,6 +159,8 @@ impl Family {
         functions: Vec<u32>,
         seen: &BTreeMap<Option<u32>, (f64, usize)>,
         shown: &Shown,
+        whereabouts: &Whereabouts,
+        is_of: impl Fn(u32) -> bool,
     ) -> Option<Self> {
         let all: f64 = seen.values().map(|(seconds, _)| seconds).sum();
         let mut usual: Vec<f64> =
@@ -158,8 +170,49 @@ impl Family {
         if rest > 1e-9 {
             usual.push(rest);
         }
-        let phases = shown.phases(seen.values().map(|(seconds, _)| seconds / all));
-        (usual.len() > 1).then_some(Self { functions, usual, phases })
+        if usual.len() < 2 {
+            return None;
+        }
+        let (of_threads, directions) = (BTreeMap::new(), Directions::default());
+        let mut family = Self { functions, usual, of_threads, directions };
+        let count = family.usual.len();
+        let mut windows = Square::zero(count);
+        for ((_, one, other), seconds) in
+            whereabouts.products.iter().filter(|((unit, ..), _)| is_of(*unit))
+        {
+            windows.add(family.member(*one), family.member(*other), seconds / all);
+        }
+        let mut moments = Square::zero(count);
+        let threads = whereabouts.threads.iter().filter(|(_, thread)| is_of(thread.unit));
+        for (thread, SampledThread { windows: often, ran, at, .. }) in threads {
+            let at: Vec<(Option<u32>, f64)> = at.iter().map(|(at, ran)| (*at, *ran)).collect();
+            let at = family.sorted(&at);
+            if *often >= WINDOWS_OF_THREAD {
+                let usual = at.iter().map(|seconds| seconds / ran).collect();
+                family.of_threads.insert(*thread, usual);
+            }
+            let usual = family.usual_of(*thread);
+            let part = ran / all;
+            // The products of differences from what is usual, and of what is usual with the difference of a moment.
+            let at: Vec<f64> = at.iter().map(|seconds| seconds / all).collect();
+            windows.add_product(-1.0, &at, usual);
+            windows.add_product(-1.0, usual, &at);
+            windows.add_product(part, usual, usual);
+            moments.add_product(-part, usual, usual);
+            usual.iter().enumerate().for_each(|(place, it)| moments.add(place, place, part * it));
+        }
+        family.directions = Directions::of(&family.usual, &windows, &moments, shown.how());
+        Some(family)
+    }
+
+    /// How its functions vary.
+    pub(super) fn varied(&self) -> Varied {
+        Varied { shares: self.usual.clone(), directions: self.directions.by_function() }
+    }
+
+    /// Which part of its time a thread is at each function.
+    fn usual_of(&self, thread: ThreadId) -> &[f64] {
+        self.of_threads.get(&thread).unwrap_or(&self.usual)
     }
 
     /// The place of a function among the members.
@@ -196,17 +249,33 @@ impl Family {
 
     /// Where the program was in an equation in which it ran for so long.
     fn times(&self, seconds: f64, sampled: Option<&SampledUnit>) -> Times {
-        let unseen = |seconds: f64| seconds * seconds * self.phases.of_windows();
-        let Some(sampled) = sampled.filter(|sampled| sampled.ran > 0.0) else {
-            let expected = self.usual.iter().map(|share| share * seconds).collect();
-            return Times { expected, doubt: unseen(seconds) };
-        };
-        let Worth { believed, left } = self.phases.worth(how(sampled));
-        let usual = seconds - believed * sampled.ran;
-        let at = self.sorted(&sampled.at).into_iter().zip(&self.usual);
-        let expected = at.map(|(at, share)| believed * at + usual * share).collect();
-        let doubt = sampled.squares * left + unseen((seconds - sampled.ran).max(0.0));
-        Times { expected, doubt }
+        let nothing = SampledUnit::default();
+        let sampled = sampled.filter(|sampled| sampled.ran > 0.0).unwrap_or(&nothing);
+        let mut usual = vec![0.0; self.usual.len()];
+        for (thread, seconds) in &sampled.threads {
+            let shares = self.usual_of(*thread).iter();
+            usual.iter_mut().zip(shares).for_each(|(all, share)| *all += seconds * share);
+        }
+        let off: Vec<f64> =
+            self.sorted(&sampled.at).iter().zip(&usual).map(|(at, usual)| at - usual).collect();
+        let Believed { off, worth } = self.directions.believed(&off, sampled.how());
+        let unseen = (seconds - sampled.ran).max(0.0);
+        let expected = usual.iter().zip(&off).zip(&self.usual);
+        // No function has less time than none, though what is believed of one may take that from another.
+        let expected =
+            expected.map(|((usual, off), share)| (usual + off).max(0.0) + unseen * share);
+        let expected: Vec<f64> = expected.collect();
+        let all = expected.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        let left = worth.iter().zip(self.directions.of_windows());
+        let left = left.map(|(it, window)| it.left * sampled.squares + window * unseen * unseen);
+        // Threads that are each found in functions of their own make a program less so.
+        let ran = seconds.max(sampled.ran);
+        let alone = if ran > 0.0 { sampled.squares / (ran * ran) } else { 0.0 };
+        let shown = worth.iter().map(|it| it.shown * alone);
+        Times {
+            unsure: Unsure { left: left.collect(), shown: shown.collect() },
+            expected: expected.iter().map(|it| it / all * seconds).collect(),
+        }
     }
 }
 
@@ -216,7 +285,6 @@ struct Shown {
     ran: f64,
     by_sample: f64,
     busy: f64,
-    alike: f64,
 }
 
 impl Shown {
@@ -224,27 +292,22 @@ impl Shown {
         self.ran += sampled.ran;
         self.by_sample += sampled.by_sample;
         self.busy += sampled.busy;
-        self.alike += sampled.alike;
     }
 
-    /// The phases in which shares differ from the usual ones as these do.
-    fn phases(&self, usual: impl Iterator<Item = f64>) -> Phases {
-        let squares: f64 = usual.map(|share| share * share).sum();
-        let variance = (self.alike / self.ran - squares) / (1.0 - squares).max(1e-9);
-        let sampled = SampledUnit {
-            ran: self.ran,
-            by_sample: self.by_sample,
-            busy: self.busy,
-            ..SampledUnit::default()
-        };
-        Phases::of(variance, how(&sampled))
+    fn how(self) -> Sampled {
+        let Self { ran, by_sample, busy } = self;
+        if ran <= 0.0 {
+            return Sampled { samples: 1.0, busy: 0.0 };
+        }
+        Sampled { samples: (ran / by_sample).max(1.0), busy: busy / ran }
     }
 }
 
-/// How its threads were sampled, in the mean.
-fn how(sampled: &SampledUnit) -> Sampled {
-    let samples = (sampled.ran / sampled.by_sample).max(1.0);
-    Sampled { samples, busy: sampled.busy / sampled.ran }
+impl SampledUnit {
+    /// How its threads were sampled, in the mean.
+    fn how(&self) -> Sampled {
+        Shown { ran: self.ran, by_sample: self.by_sample, busy: self.busy }.how()
+    }
 }
 
 /// What was sampled of each column.

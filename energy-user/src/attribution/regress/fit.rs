@@ -1,7 +1,7 @@
 //! What the equations of one domain say, made ready for dividing its windows.
 
 use super::columns::Columns;
-use super::equations::Equation;
+use super::equations::{Equation, Series};
 use super::estimate::{COMMON, Estimate, FIRST, IDLE, Problem};
 use super::families::{Called, Families};
 use super::functions::Functions;
@@ -41,13 +41,14 @@ pub(super) struct Fit {
 impl Fit {
     /// What equations say of a domain with this idle power; `None` where that is too little.
     pub(super) fn of(
-        equations: &[Equation],
+        series: &Series,
         programs: &Programs,
         functions: &Functions,
         idle: Baseline,
     ) -> Option<Self> {
+        let equations = series.equations();
         let columns = Columns::of(equations, programs);
-        let families = Families::of(equations, &columns);
+        let families = Families::of(series, &columns);
         let known = idle.power().map_or(0.0, Watts::get);
         let above = if idle.is_told() { known } else { 0.0 };
         let times = |it: &Equation| families.times(it, &columns, &columns.times(it));
@@ -70,6 +71,7 @@ impl Fit {
             lost: equations.iter().map(|it| it.lost).collect(),
             with_idle: !idle.is_told(),
             families: of_programs.collect(),
+            varied: families.each().map(|(_, family)| family.varied()).collect(),
             unsure,
             misfit: Entries::default(),
         };

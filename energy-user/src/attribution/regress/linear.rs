@@ -156,6 +156,58 @@ impl Factor {
     }
 }
 
+/// No more rounds than this are gone: each leaves a hundredth of what is off, or less.
+const ROUNDS: usize = 30;
+
+impl Square {
+    /// The principal directions of a symmetric matrix, each of length 1, and how far it reaches along them (Jacobi's method;
+    /// Golub and Van Loan, section 8.5).
+    pub(super) fn principal(mut self) -> Vec<(f64, Vec<f64>)> {
+        let size = self.size;
+        let mut directions = Self::zero(size);
+        (0..size).for_each(|at| directions.add(at, at, 1.0));
+        for _ in 0..ROUNDS {
+            let cells = (0..size).flat_map(|row| (0..row).map(move |column| (row, column)));
+            let off: f64 = cells.clone().map(|(row, column)| self.get(row, column).powi(2)).sum();
+            let all: f64 = self.values.iter().map(|value| value * value).sum();
+            if off <= 1e-26 * all {
+                break;
+            }
+            for (row, column) in cells {
+                let off = self.get(row, column);
+                if off == 0.0 {
+                    continue;
+                }
+                let apart = (self.get(column, column) - self.get(row, row)) / (2.0 * off);
+                let tangent = apart.signum() / (apart.abs() + apart.hypot(1.0));
+                let cosine = 1.0 / tangent.hypot(1.0);
+                let sine = tangent * cosine;
+                self.turn_columns(row, column, cosine, sine);
+                self.turn_rows(row, column, cosine, sine);
+                directions.turn_rows(row, column, cosine, sine);
+            }
+        }
+        (0..size).map(|at| (self.get(at, at), directions.row(at).to_vec())).collect()
+    }
+
+    /// Turns two rows into each other.
+    fn turn_rows(&mut self, a: usize, b: usize, cosine: f64, sine: f64) {
+        for at in 0..self.size {
+            let (x, y) = (self.get(a, at), self.get(b, at));
+            self.values[a * self.size + at] = cosine * x - sine * y;
+            self.values[b * self.size + at] = sine * x + cosine * y;
+        }
+    }
+
+    fn turn_columns(&mut self, a: usize, b: usize, cosine: f64, sine: f64) {
+        for at in 0..self.size {
+            let (x, y) = (self.get(at, a), self.get(at, b));
+            self.values[at * self.size + a] = cosine * x - sine * y;
+            self.values[at * self.size + b] = sine * x + cosine * y;
+        }
+    }
+}
+
 /// The `x` without negative entries among the first `positive` for which `xᵀ A x / 2 − bᵀ x` is least, where `A` is symmetric and
 /// has no negative direction.
 ///
@@ -233,6 +285,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn principal_directions_make_the_matrix_again(
+            cells in proptest::collection::vec(-3.0..3.0f64, 36),
+        ) {
+            let half = Square { size: 6, values: cells };
+            let matrix = half.times(&half.transposed());
+            let mut again = Square::zero(6);
+            let found = matrix.clone().principal();
+            for (index, (reach, direction)) in found.iter().enumerate() {
+                again.add_product(*reach, direction, direction);
+                for (other, (_, of_other)) in found.iter().enumerate() {
+                    let along: f64 = direction.iter().zip(of_other).map(|(a, b)| a * b).sum();
+                    prop_assert!(near(along, f64::from(u8::from(index == other))));
+                }
+            }
+            for (found, given) in again.values.iter().zip(&matrix.values) {
+                prop_assert!(near(*found, *given), "{} {}", found, given);
+            }
+        }
+
         #[test]
         fn nothing_better_is_near(
             rows in prop::collection::vec(prop::collection::vec(-3.0..3.0f64, 4), 4..9),

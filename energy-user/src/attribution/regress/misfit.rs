@@ -144,7 +144,7 @@ impl Misfit {
             bent.times[equation].iter_mut().zip(&worth).for_each(|(time, worth)| *time *= worth);
             let unsure = bent.unsure.get_mut(equation).into_iter().flatten();
             for (unsure, family) in unsure.zip(&problem.families) {
-                *unsure *= worth[family.start].powi(2);
+                unsure.scale(worth[family.start]);
             }
             // What times are worth contains what there is so far; unknown is all of it.
             bent.energy[equation] += dot(&entries, &self.sizes);

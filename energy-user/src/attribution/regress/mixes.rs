@@ -6,26 +6,22 @@ use super::functions::Functions;
 use super::programs::Programs;
 use crate::attribution::moment::Moment;
 use crate::model::{StackId, StackSample, ThreadId, Window};
-use crate::units::Nanoseconds;
 
 /// Where one thread was in a window, by its samples.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Mix {
     /// How many samples there are.
     pub samples: f64,
-    /// Which part of the time it was at each function; `None` for those that are too rare. They add up
+    /// Which part of them found it at each function; `None` for those that are too rare. They add up
     /// to 1.
     pub shares: Vec<(Option<u32>, f64)>,
 }
 
 impl Mix {
-    /// Of the samples of one thread in a window, by time, or where none has any, by number.
+    /// Of the samples of one thread in a window, by number: the time since the sample before says nothing of where the thread
+    /// was, and as it differs by lot where threads come and go, samples weighed by it would say less.
     fn of(samples: &[StackSample], function: impl Fn(StackId) -> Option<u32>) -> Self {
-        let timed = samples.iter().any(|sample| sample.oncpu > Nanoseconds::ZERO);
-        #[expect(clippy::cast_precision_loss, reason = "a window's time fits")]
-        let weight = |sample: &StackSample| {
-            if timed { sample.oncpu.get() as f64 } else { f64::from(sample.samples.max(1)) }
-        };
+        let weight = |sample: &StackSample| f64::from(sample.samples.max(1));
         let all: f64 = samples.iter().map(weight).sum();
         let mut shares: Vec<(Option<u32>, f64)> = Vec::new();
         for sample in samples {
@@ -36,8 +32,7 @@ impl Mix {
                 None => shares.push((function, part)),
             }
         }
-        let count = samples.iter().map(|sample| f64::from(sample.samples.max(1))).sum();
-        Self { samples: count, shares }
+        Self { samples: all, shares }
     }
 }
 

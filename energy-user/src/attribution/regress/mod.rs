@@ -10,6 +10,7 @@
 
 mod code_doubts;
 mod columns;
+mod directions;
 mod drift;
 mod equations;
 mod estimate;
@@ -114,7 +115,7 @@ impl EquationGathering<'_> {
         let mut fits = BTreeMap::new();
         for (domain, series) in by_domain {
             let idle = baselines.of(domain);
-            if let Some(fit) = Fit::of(series.equations(), programs, functions, idle) {
+            if let Some(fit) = Fit::of(&series, programs, functions, idle) {
                 fits.insert(domain, fit);
             }
         }

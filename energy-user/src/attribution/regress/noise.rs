@@ -211,10 +211,10 @@ impl Parts {
                 |program: &Range<usize>| dot(&times[program.clone()], &watts[program.clone()]);
             let squares = programs.iter().map(|program| energy(program).powi(2));
             let besides = [dot(times, watts).powi(2), (mean * problem.lasted[index]).powi(2)];
-            let unsure =
-                problem.families.iter().zip(problem.unsure.get(index).into_iter().flatten());
-            let of_samples = unsure.map(|(family, unsure)| {
-                unsure * variance(&times[family.clone()], &watts[family.clone()])
+            let unsure = problem.unsure.get(index).into_iter().flatten();
+            let unsure = unsure.zip(problem.families.iter().zip(&problem.varied));
+            let of_samples = unsure.map(|(unsure, (family, varied))| {
+                unsure.variance(varied, &times[family.clone()], &watts[family.clone()])
             });
             // Without a source's word, a thousandth of the mean.
             let least = (1e-3 * mean * problem.lasted[index]).powi(2);
@@ -238,14 +238,4 @@ impl Parts {
     fn variance(&self, counter: f64, wobble: &[f64]) -> f64 {
         self.counter * counter + self.known + dot(&self.squares, wobble)
     }
-}
-
-/// The variance of watts over time.
-fn variance(times: &[f64], watts: &[f64]) -> f64 {
-    let all: f64 = times.iter().sum();
-    if all <= 0.0 {
-        return 0.0;
-    }
-    let mean = dot(times, watts) / all;
-    times.iter().zip(watts).map(|(time, watts)| time / all * (watts - mean).powi(2)).sum()
 }

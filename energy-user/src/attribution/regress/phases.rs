@@ -30,7 +30,9 @@ pub(super) struct Sampled {
 pub(super) struct Worth {
     /// By how much the share differs from the usual one, as part of what samples say.
     pub believed: f64,
-    /// The variance that is left, as part of the variance of one moment at the share that is to be expected.
+    /// The variance of what is to be expected.
+    pub shown: f64,
+    /// The variance that is left.
     pub left: f64,
 }
 
@@ -92,9 +94,7 @@ impl Phases {
         let of_samples = self.of_samples(sampled);
         let believed = (in_common / of_samples).clamp(0.0, 1.0);
         let left = (truth - believed * in_common).max(0.0);
-        // Where a window is expected to be all of one function, nothing is left to vary.
-        let expected = (1.0 - believed * believed * of_samples).max(1e-9);
-        Worth { believed, left: left / expected }
+        Worth { believed, shown: believed * believed * of_samples, left }
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
     fn code_that_hardly_changes_is_known_where_it_is_sampled() {
         // A change in ten windows: of the thirtieth that windows vary within, a fiftieth is left.
         let worth = Phases { changes: 0.1 }.worth(REGULAR);
-        assert!(worth.believed > 0.995 && worth.left < 0.03, "{worth:?}");
+        assert!(worth.believed > 0.995 && worth.left < 0.03 * (1.0 - worth.shown), "{worth:?}");
     }
 
     #[test]
@@ -133,7 +133,8 @@ mod tests {
             let found = Phases::of(phases.of_samples(sampled), sampled);
             prop_assert!((found.of_windows() - phases.of_windows()).abs() < 1e-3);
             let worth = phases.worth(sampled);
-            prop_assert!((0.0..=1.0).contains(&worth.believed) && (0.0..=1.01).contains(&worth.left));
+            prop_assert!((0.0..=1.0).contains(&worth.believed));
+            prop_assert!(worth.left >= 0.0 && worth.left <= 1.01 * (1.0 - worth.shown));
         }
     }
 }

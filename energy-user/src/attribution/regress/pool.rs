@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::directions::{Unsure, Varied};
 use super::estimate::{COMMON, Estimate, FIRST, Problem};
 use super::linear::Square;
 
@@ -106,12 +107,29 @@ impl Pool {
         };
         let families: Vec<Range<usize>> =
             problem.families.iter().map(|members| self.members(members)).collect();
-        let kept = |unsure: &Vec<f64>| {
+        let kept = |unsure: &Vec<Unsure>| {
             let unsure = unsure.iter().zip(&families);
-            unsure.filter(|(_, members)| members.len() > 1).map(|(unsure, _)| *unsure).collect()
+            unsure
+                .filter(|(_, members)| members.len() > 1)
+                .map(|(unsure, _)| unsure.clone())
+                .collect()
+        };
+        let of_groups = |(columns, varied): (&Range<usize>, &Varied)| {
+            let members = self.members(columns);
+            let pooled = |of_columns: &Vec<f64>| {
+                let mut pooled = vec![0.0; members.len()];
+                for (column, value) in columns.clone().zip(of_columns) {
+                    pooled[self.place[column] - members.start] += value;
+                }
+                pooled
+            };
+            let Varied { shares, directions } = varied;
+            let directions = directions.iter().map(pooled).collect();
+            (members.len() > 1).then(|| Varied { shares: pooled(shares), directions })
         };
         Problem {
             times: problem.times.iter().map(pooled).collect(),
+            varied: problem.families.iter().zip(&problem.varied).filter_map(of_groups).collect(),
             unsure: problem.unsure.iter().map(kept).collect(),
             called: Vec::new(),
             families: families.iter().filter(|members| members.len() > 1).cloned().collect(),
