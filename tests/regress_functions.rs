@@ -221,8 +221,7 @@ fn functions_of_parts_add_up_to_those_of_the_whole() {
 fn watts_of_functions_that_last_are_not_pushed_apart_by_a_library_that_all_call_by_chance() {
     // Threads stay in functions for different times, too, each in its own.
     let code = Some(Code { hertz: 99.0, ratio: 3.0, phases: (0.03, 3.0) });
-    let scenario =
-        Scenario { code, programs: Some(2), ..Scenario::new(Loads::Ordinary, 2.0, 60) };
+    let scenario = Scenario { code, programs: Some(2), ..Scenario::new(Loads::Ordinary, 2.0, 60) };
     let mut ratios: Vec<f64> = Vec::new();
     let mut errors: Vec<f64> = Vec::new();
     for seed in 0..4 {

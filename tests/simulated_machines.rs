@@ -10,7 +10,9 @@ use crate::support::simulated_cores::{Cores, Placement};
 use crate::support::simulated_crowd;
 use crate::support::simulated_filter::Filter;
 use crate::support::simulated_frequency::Turbo;
-use crate::support::simulated_load::{Frequency, Loads, STEP, Scenario, Simulated, Size, simulate};
+use crate::support::simulated_load::{
+    COMMON_WOBBLE, Frequency, IDLE_WOBBLE, Loads, STEP, Scenario, Simulated, Size, simulate,
+};
 
 const ORDINARY: Scenario = Scenario::new(Loads::Ordinary, 5.0, 2);
 
@@ -147,6 +149,28 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         let code = code.filter(|_| !large);
         Scenario { seconds, code, smt, frequency, size, ..ORDINARY }
     })
+}
+
+/// A program's joules are those of its watts for as long as it ran, within six standard deviations of what these vary by, were
+/// they off by as much all the time; so are those at a window's end.
+#[test]
+fn what_programs_draw_follows_their_laws() {
+    for seed in 0..10 {
+        let simulated = simulate(seed, Scenario { seconds: 10, ..ORDINARY });
+        let recording = &simulated.recording;
+        for ((pid, joules), law) in simulated.truth.iter().zip(&simulated.laws) {
+            let rows = recording.residency.iter();
+            let own = rows.filter(|row| recording.threads[&row.thread].tgid == *pid);
+            let ran: f64 = own.map(|row| row.oncpu.seconds()).sum();
+            let varies = 6.0 * law.wobble.deviation.hypot(COMMON_WOBBLE.deviation);
+            assert!((joules / (law.watts * ran) - 1.0).abs() < varies, "{joules} J, {law:?}");
+            assert!((0.2..2.0).contains(&law.wobble.seconds));
+            assert!((simulated.least..=5.0 * simulated.least).contains(&law.watts), "{law:?}");
+        }
+        let least = simulated.idle.get() * (1.0 - 6.0 * IDLE_WOBBLE.deviation);
+        assert_eq!(simulated.at_edges.len(), recording.windows.len());
+        assert!(simulated.at_edges.iter().all(|power| *power >= least));
+    }
 }
 
 proptest! {

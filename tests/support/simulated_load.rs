@@ -12,7 +12,7 @@ use super::simulated_cores::{Cores, Placement, Turn};
 use super::simulated_crowd;
 use super::simulated_filter::Filter;
 use super::simulated_frequency::Turbo;
-use super::simulated_program::{Load, Program, Wander};
+use super::simulated_program::{Law, Load, Program, Wander, Wobble};
 
 /// Loads and watts are constant for this long.
 pub(crate) const STEP: f64 = 0.005;
@@ -20,14 +20,14 @@ const STEPS_OF_WINDOW: u32 = 20;
 const WINDOW: Nanoseconds = Nanoseconds::from_millis(100);
 
 /// A counter shows what was up to this long ago: RAPL's moves about every millisecond.
-const UPDATE: f64 = 0.001;
+pub(crate) const UPDATE: f64 = 0.001;
 /// What it counts in, in joules: 2⁻¹⁴.
-const QUANTUM: f64 = 1.0 / 16384.0;
+pub(crate) const QUANTUM: f64 = 1.0 / 16384.0;
 
-/// How far all programs' watts wander together, as with the processor's frequency.
-const COMMON_WOBBLE: f64 = 0.01;
-/// How far idle power wanders, as with temperature.
-const IDLE_WOBBLE: f64 = 0.005;
+/// How all programs' watts wander together, as with the processor's frequency.
+pub(crate) const COMMON_WOBBLE: Wobble = Wobble { deviation: 0.01, seconds: 2.0 };
+/// How idle power wanders, as with temperature.
+pub(crate) const IDLE_WOBBLE: Wobble = Wobble { deviation: 0.005, seconds: 5.0 };
 
 /// Small processes beside the programs, as every machine has them.
 const BACKGROUND: usize = 6;
@@ -113,6 +113,12 @@ pub(crate) struct Simulated {
     pub(crate) functions: Vec<(String, f64)>,
     /// The true mean power when nothing runs.
     pub(crate) idle: Watts,
+    /// The least watts per CPU second that a program could have had.
+    pub(crate) least: f64,
+    /// What each program's watts follow, background last.
+    pub(crate) laws: Vec<Law>,
+    /// What all drew at the end of each window, in watts.
+    pub(crate) at_edges: Vec<f64>,
 }
 
 /// Simulates a machine.
@@ -165,6 +171,9 @@ pub(crate) fn simulate(seed: u64, scenario: Scenario) -> Simulated {
         smt_factor: machine.cores.as_ref().map(|cores| cores.factor),
         truth: machine.programs.iter().map(|it| (it.pid, it.joules)).collect(),
         programs: count,
+        least,
+        laws: machine.programs.iter().map(Program::law).collect(),
+        at_edges: machine.at_edges,
         idle: Watts::new(machine.idle_joules / (f64::from(steps) * STEP)),
         recording: machine.recording,
     }
@@ -194,6 +203,7 @@ struct Machine {
     /// All energy so far, and what the counter showed at the last edge.
     joules: f64,
     shown: f64,
+    at_edges: Vec<f64>,
 }
 
 impl Machine {
@@ -225,13 +235,14 @@ impl Machine {
             filter: None,
             crowd: None,
             programs,
-            common: Wander::new(COMMON_WOBBLE, 2.0, chance),
+            common: Wander::of(COMMON_WOBBLE, chance),
             together: Wander::new(0.5, 1.0, chance),
-            idle_wobble: Wander::new(IDLE_WOBBLE, 5.0, chance),
+            idle_wobble: Wander::of(IDLE_WOBBLE, chance),
             idle: 0.0,
             idle_joules: 0.0,
             joules: 0.0,
             shown: 0.0,
+            at_edges: Vec::new(),
         }
     }
 
@@ -323,6 +334,7 @@ impl Machine {
             lost_switches: 0,
             lost_events: 0,
         });
+        self.at_edges.push(power);
         let shown = self.joules - power * chance.between(0.0, UPDATE);
         let shown = (shown / QUANTUM).floor() * QUANTUM;
         let energy = (shown - self.shown).max(0.0);

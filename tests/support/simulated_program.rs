@@ -10,6 +10,23 @@ use super::simulated_load::{Loads, STEP, Scenario, f64_to_u64};
 /// How far a program's watts wander around their mean.
 const WOBBLE: f64 = 0.03;
 
+/// How far something wanders around nothing, as a standard deviation, and after how many seconds it has forgotten
+/// where it was.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wobble {
+    pub(crate) deviation: f64,
+    pub(crate) seconds: f64,
+}
+
+/// What the watts of a program follow.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Law {
+    /// Watts per CPU second, in the mean.
+    pub(crate) watts: f64,
+    /// What they wander by, as part of that.
+    pub(crate) wobble: Wobble,
+}
+
 /// A program: one process with some threads.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -116,6 +133,11 @@ impl Program {
         drawn
     }
 
+    /// What its watts follow.
+    pub(crate) fn law(&self) -> Law {
+        Law { watts: self.watts, wobble: self.wobble.wobble }
+    }
+
     /// What each of its threads truly used, in joules.
     pub(crate) fn joules_of_threads(&self) -> Vec<(ThreadId, f64)> {
         let alike = self.joules / f64::from(u32::try_from(self.threads).unwrap());
@@ -216,7 +238,7 @@ impl Load {
 /// Something that wanders around nothing: an Ornstein-Uhlenbeck process.
 #[derive(Debug)]
 pub(crate) struct Wander {
-    deviation: f64,
+    wobble: Wobble,
     keep: f64,
     now: f64,
 }
@@ -224,11 +246,16 @@ pub(crate) struct Wander {
 impl Wander {
     /// With so large a standard deviation, forgotten after so many seconds.
     pub(crate) fn new(deviation: f64, seconds: f64, chance: &mut Chance) -> Self {
-        Self { deviation, keep: (-STEP / seconds).exp(), now: deviation * chance.normal() }
+        Self::of(Wobble { deviation, seconds }, chance)
+    }
+
+    pub(crate) fn of(wobble: Wobble, chance: &mut Chance) -> Self {
+        let keep = (-STEP / wobble.seconds).exp();
+        Self { wobble, keep, now: wobble.deviation * chance.normal() }
     }
 
     pub(crate) fn next(&mut self, chance: &mut Chance) -> f64 {
-        let fresh = (1.0 - self.keep * self.keep).sqrt() * self.deviation;
+        let fresh = (1.0 - self.keep * self.keep).sqrt() * self.wobble.deviation;
         self.now = self.keep * self.now + fresh * chance.normal();
         self.now
     }

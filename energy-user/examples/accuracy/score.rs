@@ -3,10 +3,11 @@
 use energy_prof::profile::{Profile, ViewOptions};
 
 use super::in_memory::PACKAGE;
+use super::oracle::Known;
 use super::simulated_load::Simulated;
 
 /// Programs with less of the active energy are not looked at.
-const LEAST_SHARE: f64 = 0.05;
+pub(super) const LEAST_SHARE: f64 = 0.05;
 
 /// Neither are threads with less.
 const LEAST_OF_THREAD: f64 = 0.01;
@@ -76,6 +77,19 @@ impl Score {
             self.of_threads.push(100.0 * (found / found_all / (joules / all) - 1.0).abs());
         }
         mean(&self.errors[before..])
+    }
+
+    /// Adds a machine as one sees it who is told its laws.
+    pub(super) fn add_known(&mut self, known: &[Known], simulated: &Simulated) {
+        let all: f64 = simulated.truth.iter().map(|(_, joules)| joules).sum();
+        let known_all: f64 = known.iter().map(|it| it.joules).sum();
+        let programs = simulated.truth.iter().zip(known).take(simulated.programs);
+        for ((_, joules), known) in programs.filter(|((_, joules), _)| joules / all >= LEAST_SHARE)
+        {
+            self.errors.push(100.0 * (known.joules / known_all / (joules / all) - 1.0).abs());
+            self.held[0] += usize::from((known.joules - joules).abs() <= 1.96 * known.error);
+            self.held[1] += 1;
+        }
     }
 
     /// Compares a machine's mean error with time share's.

@@ -40,8 +40,8 @@ struct Sums<'a> {
     states: &'a [Option<usize>],
     /// Which states are programs: what varies besides is no column's own.
     is_program: Vec<bool>,
-    /// Of what drifts, of what is fresh, of the sums, and at the end of what all columns draw too much where they run
-    /// together.
+    /// Of what drifts, of what is fresh, of the sums, of what all columns draw too much where they run together, and
+    /// at the end of how far the counter was off at the last edge.
     covariance: Square,
     /// The state for each column of the rows.
     known: Vec<Vec<f64>>,
@@ -139,11 +139,12 @@ impl<'a> Sums<'a> {
         states: &'a [Option<usize>],
         columns: usize,
     ) -> Self {
-        let size = 2 * varying.variances.len() + states.len() + 1;
+        let size = 2 * varying.variances.len() + states.len() + 2;
         let mut covariance = Square::zero(size);
         for (program, variance) in varying.variances.iter().enumerate() {
             covariance.add(program, program, drift.part() * variance);
         }
+        covariance.add(size - 1, size - 1, varying.before(drift));
         let known = vec![vec![0.0; size]; columns];
         let is_program =
             (0..varying.variances.len()).map(|state| states.contains(&Some(state))).collect();
@@ -199,8 +200,8 @@ impl<'a> Sums<'a> {
     /// itself, and not by what that leaves of the equations.
     fn take_away(&mut self, unknown: usize, bent: &Bent, drawn: &[Vec<f64>]) {
         let first = self.first_sum();
-        let sums = &mut self.known[unknown][first..];
-        let of_all = sums.len() - 1;
+        let of_all = self.states.len();
+        let sums = &mut self.known[unknown][first..=first + of_all];
         for (drawn, more) in drawn.iter().zip(&bent.more) {
             let all: f64 = drawn.iter().sum();
             if all <= 0.0 {
@@ -219,10 +220,14 @@ impl<'a> Sums<'a> {
     fn look(&mut self, equation: usize, row: &[f64]) {
         let programs = self.varying.variances.len();
         let drawn = &self.varying.drawn[equation];
-        let seen = |state: &[f64]| dot(&state[..programs], drawn) + dot(&state[programs..], drawn);
         let size = self.covariance.size();
+        let edge = size - 1;
+        let seen = |state: &[f64]| {
+            dot(&state[..programs], drawn) + dot(&state[programs..], drawn) - state[edge]
+        };
         let with_all: Vec<f64> = (0..size).map(|at| seen(self.covariance.row(at))).collect();
-        let all = self.varying.apart[equation] + seen(&with_all);
+        let (apart, of_edge) = self.varying.fresh(self.drift, equation);
+        let all = apart + of_edge + seen(&with_all);
         let gain: Vec<f64> = with_all.iter().map(|it| it / all).collect();
         self.covariance.add_product(-1.0, &with_all, &gain);
         let kept = self.drift.kept();
@@ -231,6 +236,14 @@ impl<'a> Sums<'a> {
             state.iter_mut().zip(&gain).for_each(|(state, gain)| *state += gain * new);
             state[..programs].iter_mut().for_each(|state| *state *= kept);
             state[programs..2 * programs].fill(0.0);
+            state[edge] = of_edge / all * new;
+        }
+        // The next equation begins at this one's end.
+        self.covariance.scale_line(edge, 0.0);
+        self.covariance.add(edge, edge, of_edge - of_edge * of_edge / all);
+        for (other, gain) in gain.iter().enumerate().take(edge) {
+            self.covariance.add(other, edge, -of_edge * gain);
+            self.covariance.add(edge, other, -of_edge * gain);
         }
         for program in 0..programs {
             self.covariance.scale_line(program, kept);
@@ -268,6 +281,7 @@ mod tests {
         }
         let varying = Varying {
             apart: vec![1e-6; rows.len()],
+            counter: vec![0.0; rows.len()],
             drawn: each.clone(),
             variances: vec![0.04, 1e-9],
         };
@@ -292,6 +306,39 @@ mod tests {
     fn what_a_program_draws_beside_another_is_its_own_if_it_is_the_one_that_varies() {
         let unknowns = moved(false);
         assert!((unknowns[FIRST] / unknowns[FIRST + 1] - 1.2).abs() < 0.02, "{unknowns:?}");
+    }
+
+    #[test]
+    fn sums_are_what_is_to_be_expected_by_the_covariance_of_all_equations() {
+        let (rows, varying, drawn) = equations(false);
+        let varying = Varying {
+            apart: vec![0.01; rows.len()],
+            counter: rows.iter().map(|row| 0.05 * row[3] + 0.001).collect(),
+            variances: vec![0.04, 0.01],
+            ..varying
+        };
+        let drift = Drift::default();
+        let mut sums = Sums::new(&varying, drift, &drawn.states, rows[0].len());
+        for (equation, (row, drawn)) in rows.iter().zip(&drawn.each).enumerate() {
+            sums.add(equation, drawn);
+            sums.look(equation, row);
+        }
+        let energy: Vec<f64> = rows.iter().map(|row| row[4]).collect();
+        let solved = varying.covariance(drift).factor().solve(&energy);
+        // The first is charged with its share of what both are off by, and not for its own.
+        let charged = |equation: usize, state: usize| {
+            let [a, b] = [drawn.each[equation][0], drawn.each[equation][1]];
+            if state == 0 { a * a / (a + b) - a } else { a * b / (a + b) }
+        };
+        let mut expected = 0.0;
+        for (a, state) in (0..rows.len()).flat_map(|a| [(a, 0), (a, 1)]) {
+            for (b, solved) in solved.iter().enumerate() {
+                let own = varying.drawn[b][state] * varying.variances[state];
+                expected += charged(a, state) * own * drift.in_common(a.abs_diff(b)) * solved;
+            }
+        }
+        let found = sums.known[4][sums.first_sum()];
+        assert!((found - expected).abs() < 1e-6 * expected.abs(), "{found}, not {expected}");
     }
 
     #[test]
