@@ -42,6 +42,15 @@ pub trait Recording: Sync {
         &self,
     ) -> Result<impl Iterator<Item = Result<Vec<Residency>, Self::Error>> + Send, Self::Error>;
 
+    /// The same in parts that follow each other, each to be read by a thread of its own. A window's rows may go on
+    /// in the next part.
+    fn residency_parts(
+        &self,
+    ) -> Result<Vec<impl Iterator<Item = Result<Vec<Residency>, Self::Error>> + Send>, Self::Error>
+    {
+        Ok(vec![self.residency()?])
+    }
+
     /// What was counted while threads ran, in the order of the windows, in batches of any size. Nothing where
     /// nothing was counted.
     fn counts(
