@@ -9,7 +9,7 @@ use super::in_order::InOrder;
 use super::repeats::share_out_repeats;
 use super::{AnalyzeError, Recording};
 use crate::model::{
-    Counted, DomainId, EnergySample, Residency, StackSample, ThreadId, Topology, Window,
+    Counted, DomainId, EnergySample, Provenance, Residency, StackSample, ThreadId, Topology, Window,
 };
 use crate::profile::SourceFacts;
 
@@ -87,15 +87,21 @@ impl Tables {
             return Err(AnalyzeError::NoWindows { ending: recording.facts().ending });
         }
         let mut energy = energy?;
-        let sources = chosen_sources(&energy, sources);
+        let (sources, has_others) = chosen_sources(&energy, sources);
         if sources.is_empty() {
             return Err(AnalyzeError::NoEnergy);
         }
-        energy.retain(|sample| {
-            sources.get(&sample.domain).is_some_and(|source| **source == *sample.source)
-        });
-        energy.sort_by_key(|sample| (sample.window, sample.domain));
-        energy.dedup_by_key(|sample| (sample.window, sample.domain));
+        if has_others {
+            energy.retain(|sample| {
+                sources.get(&sample.domain).is_some_and(|source| **source == *sample.source)
+            });
+        }
+        // Mostly they come in this order, and each is there once.
+        let key = |sample: &EnergySample| (sample.window, sample.domain);
+        if !energy.is_sorted_by(|one, next| key(one) < key(next)) {
+            energy.sort_by_key(key);
+            energy.dedup_by_key(|sample| key(sample));
+        }
         share_out_repeats(&mut energy, &windows);
         Ok(Self { windows, energy, sources })
     }
@@ -203,19 +209,45 @@ pub(super) fn of_recording(error: impl std::error::Error + Send + Sync + 'static
 
 /// For each domain the source to believe: one that knows anything at all, then the firmest, then
 /// the first in the recording's list. Two sources of one domain tell of the same joules.
-fn chosen_sources(energy: &[EnergySample], listed: &[SourceFacts]) -> BTreeMap<DomainId, String> {
-    let mut ranks = BTreeMap::new();
+/// And whether any sample is of another source.
+fn chosen_sources(
+    energy: &[EnergySample],
+    listed: &[SourceFacts],
+) -> (BTreeMap<DomainId, String>, bool) {
+    // A sample of the best source of each domain so far. There are a few, and those of a window follow each other.
+    let mut best: Vec<&EnergySample> = Vec::new();
+    let mut place = 0;
+    let mut has_others = false;
     for sample in energy {
-        let place = listed.iter().position(|source| *source.name == *sample.source);
-        let rank = (
-            sample.energy.is_none(),
-            sample.provenance,
-            place.unwrap_or(usize::MAX),
-            &*sample.source,
-        );
-        ranks.entry(sample.domain).and_modify(|best| *best = rank.min(*best)).or_insert(rank);
+        place = if place + 1 < best.len() { place + 1 } else { 0 };
+        if best.get(place).is_none_or(|best| best.domain != sample.domain) {
+            let found = best.iter().position(|best| best.domain == sample.domain);
+            place = found.unwrap_or(best.len());
+        }
+        match best.get_mut(place) {
+            None => best.push(sample),
+            Some(best) => {
+                has_others |= best.source != sample.source;
+                let is_alike = best.source == sample.source
+                    && best.provenance == sample.provenance
+                    && best.energy.is_none() == sample.energy.is_none();
+                if !is_alike && rank(sample, listed) < rank(best, listed) {
+                    *best = sample;
+                }
+            }
+        }
     }
-    ranks.into_iter().map(|(domain, (.., source))| (domain, source.to_owned())).collect()
+    let source = |best: &EnergySample| (best.domain, best.source.to_string());
+    (best.into_iter().map(source).collect(), has_others)
+}
+
+/// The lower it is, the more a sample's source is to be believed.
+fn rank<'a>(
+    sample: &'a EnergySample,
+    listed: &[SourceFacts],
+) -> (bool, Provenance, usize, &'a str) {
+    let place = listed.iter().position(|source| *source.name == *sample.source);
+    (sample.energy.is_none(), sample.provenance, place.unwrap_or(usize::MAX), &sample.source)
 }
 
 /// The residency of a window of which it is not known who ran.

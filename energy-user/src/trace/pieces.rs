@@ -1,9 +1,10 @@
 //! Long tables in parts that follow each other, so that several threads can read, each from the file to what it makes
 //! of the rows: rows that are handed from one to another cost more on the way than decoding them.
 
-use std::mem;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{mem, panic, thread};
 
 use super::TraceError;
 use super::input::{LargeFile, TableInput, length_of};
@@ -94,4 +95,123 @@ fn pieces_of<T: Table>(path: &Path) -> Result<Vec<(Piece<T>, u64)>, TraceError> 
     }
     // It is opened again when its turn comes: there may be more of these than a process may have open.
     Ok(vec![(Piece::File(path.to_owned()), length)])
+}
+
+/// All rows of `parts`, in order, read by as many threads as there are CPUs; the first error in that order.
+pub(super) fn gather_parts<R: Send>(
+    mut parts: Vec<impl Iterator<Item = Result<Vec<R>, TraceError>> + Send>,
+) -> Result<Vec<R>, TraceError> {
+    let readers = thread::available_parallelism().map_or(1, NonZero::get);
+    let of_one = parts.len().div_ceil(readers).max(1);
+    thread::scope(|scope| {
+        let mut readers = Vec::new();
+        while parts.len() > of_one {
+            let last = parts.split_off((parts.len() - 1) / of_one * of_one);
+            readers.push(scope.spawn(|| gather(last.into_iter().flatten())));
+        }
+        let mut all = gather(parts.into_iter().flatten());
+        for reader in readers.into_iter().rev() {
+            let rows = reader.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+            all = all.and_then(|mut all| {
+                all.append(&mut rows?);
+                Ok(all)
+            });
+        }
+        all
+    })
+}
+
+/// All rows of batches.
+pub(super) fn gather<R>(
+    batches: impl Iterator<Item = Result<Vec<R>, TraceError>>,
+) -> Result<Vec<R>, TraceError> {
+    let mut all = Vec::new();
+    for batch in batches {
+        all.append(&mut batch?);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use parquet::arrow::ArrowWriter;
+    use parquet::file::properties::WriterProperties;
+
+    use super::super::tables::ResidencyTable;
+    use super::*;
+    use crate::model::{Residency, ThreadId};
+    use crate::units::Nanoseconds;
+
+    /// So many rows, in windows of a thousand each, of times that take up many bytes.
+    fn rows(count: u32) -> Vec<Residency> {
+        let row = |number: u32| Residency {
+            window: number / 1_000,
+            thread: ThreadId(2 + number % 1_000),
+            cpu: 0,
+            oncpu: Nanoseconds::new(u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1),
+            switches: 1,
+        };
+        (0..count).map(row).collect()
+    }
+
+    fn write(path: &Path, rows: &[Residency], row_group: usize) {
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(row_group))
+            .set_dictionary_enabled(false)
+            .build();
+        let file = File::create(path).unwrap();
+        let mut writer =
+            ArrowWriter::try_new(file, ResidencyTable::schema(), Some(properties)).unwrap();
+        writer.write(&ResidencyTable::encode(rows).unwrap()).unwrap();
+        writer.close().unwrap();
+    }
+
+    fn parts(
+        files: &[PathBuf],
+        sealed: Option<Arc<WindowSet>>,
+    ) -> Vec<impl Iterator<Item = Rows<ResidencyTable>> + use<>> {
+        let parts = parts_of::<ResidencyTable>(files).unwrap().into_iter();
+        parts.map(|pieces| rows_of_pieces(pieces, sealed.clone())).collect()
+    }
+
+    #[test]
+    fn the_parts_of_a_large_file_and_of_small_ones_are_all_rows_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let rows = rows(600_000);
+        write(&path("large"), &rows[..500_000], 100_000);
+        let mut files = vec![path("large")];
+        for (number, rows) in rows[500_000..].chunks(10_000).enumerate() {
+            files.push(path(&number.to_string()));
+            write(&files[number + 1], rows, usize::MAX);
+        }
+        assert!(parts(&files[..1], None).len() > 1, "row groups are read apart");
+        let of_small = parts(&files[1..], None).len();
+        assert!((2..10).contains(&of_small), "{of_small} parts, each of several files");
+        let read: Vec<_> =
+            parts(&files, None).into_iter().flatten().flat_map(Result::unwrap).collect();
+        assert!(read == rows);
+        assert!(gather_parts(parts(&files, None)).unwrap() == rows);
+        let mut sealed = WindowSet::default();
+        sealed.extend([7, 8, 550]);
+        let read = gather_parts(parts(&files, Some(Arc::new(sealed)))).unwrap();
+        assert!(read.iter().eq(rows.iter().filter(|row| [7, 8, 550].contains(&row.window))));
+    }
+
+    #[test]
+    fn of_several_errors_the_first_is_told_and_no_parts_are_no_rows() {
+        for broken in 0..12 {
+            let part = |number: u32| {
+                let error = TraceError::MissingTable { path: number.to_string().into() };
+                std::iter::once(if number < broken { Ok(vec![number]) } else { Err(error) })
+            };
+            let all = gather_parts((0..12).map(part).collect());
+            let TraceError::MissingTable { path } = all.unwrap_err() else { panic!("another") };
+            assert_eq!(path, PathBuf::from(broken.to_string()));
+        }
+        let none: [std::iter::Empty<Result<Vec<u32>, TraceError>>; 0] = [];
+        assert!(gather_parts(Vec::from(none)).unwrap().is_empty());
+    }
 }
