@@ -31,20 +31,18 @@ impl Splitter {
         if total == 0 {
             return None;
         }
-        self.parts.clear();
         // Dividing 128 bits takes many times as long, and few windows need them.
         if let Some(total) = in_64_bits(whole, total) {
             let divisor = Divisor::new(total);
-            let divided = weights.iter().map(|weight| divisor.divide(whole * weight));
-            round_down(divided, &mut self.parts, &mut self.narrow);
+            let products = weights.iter().map(|weight| whole * weight);
+            self.narrow.divide(products, total, |product| divisor.divide(product), &mut self.parts);
             let left = whole - self.parts.iter().sum::<u64>();
             self.narrow.hand_out(left, total, &mut self.parts);
         } else {
             let part = |part| u64::try_from(part).expect("a part is not above the whole");
             let divide = |product: u128| (part(product / total), product % total);
-            let divided =
-                weights.iter().map(|weight| divide(u128::from(whole) * u128::from(*weight)));
-            round_down(divided, &mut self.parts, &mut self.wide);
+            let products = weights.iter().map(|weight| u128::from(whole) * u128::from(*weight));
+            self.wide.divide(products, total, divide, &mut self.parts);
             let left = whole - self.parts.iter().sum::<u64>();
             self.wide.hand_out(left, total, &mut self.parts);
         }
@@ -55,19 +53,6 @@ impl Splitter {
 /// `total`, where it and its product with `whole`, which no product with a weight exceeds, fit.
 fn in_64_bits(whole: u64, total: u128) -> Option<u64> {
     u64::try_from(total).ok().filter(|total| whole.checked_mul(*total).is_some())
-}
-
-/// Takes parts, rounded down, and what that left of each.
-fn round_down<N: Copy + Default>(
-    divided: impl ExactSizeIterator<Item = (u64, N)>,
-    parts: &mut Vec<u64>,
-    remainders: &mut Remainders<N>,
-) {
-    parts.resize(divided.len(), 0);
-    let places = parts.iter_mut().zip(remainders.begin(divided.len()));
-    for ((part, remainder), divided) in places.zip(divided) {
-        (*part, *remainder) = divided;
-    }
 }
 
 /// `whole × part / total` for each of `parts`, rounded up: for errors, which may be too large but not too small.
