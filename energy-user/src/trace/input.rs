@@ -5,8 +5,9 @@ use std::io::{self, Read};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, DataType, FieldRef, Fields, Schema};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -104,11 +105,10 @@ struct Footer {
 impl Footer {
     /// Of table `T`'s file.
     fn of<T: Table>(source: &impl ChunkReader, path: &Path) -> Result<Self, TraceError> {
-        // The Parquet types alone say how to read: a writer's Arrow schema (large strings,
-        // dictionaries, views) would only multiply the types to understand.
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = contained(path, || {
-            ArrowReaderMetadata::load(source, options).map_err(|error| parquet_error(path, &error))
+            ArrowReaderMetadata::load(source, options())
+                .and_then(with_few_texts::<T>)
+                .map_err(|error| parquet_error(path, &error))
         })?;
         let of_file = metadata.metadata().file_metadata();
         check_version(path, of_file)?;
@@ -144,6 +144,33 @@ impl Footer {
         let parts_through = self.parts_through;
         Ok(TableInput { path: path.to_owned(), batches, parts_through, table: PhantomData })
     }
+}
+
+/// The Parquet types alone say how to read: a writer's Arrow schema (large strings, dictionaries, views) would only
+/// multiply the types to understand.
+fn options() -> ArrowReaderOptions {
+    ArrowReaderOptions::new().with_skip_arrow_metadata(true)
+}
+
+/// The same file, of which text of a few different values is read as those, and for each row which of them it has.
+fn with_few_texts<T: Table>(
+    metadata: ArrowReaderMetadata,
+) -> Result<ArrowReaderMetadata, ParquetError> {
+    if T::FEW_TEXTS.is_empty() {
+        return Ok(metadata);
+    }
+    let few = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let read_as = |field: &FieldRef| {
+        let is_text = field.data_type() == &DataType::Utf8;
+        if is_text && T::FEW_TEXTS.contains(&field.name().as_str()) {
+            Arc::new(field.as_ref().clone().with_data_type(few.clone()))
+        } else {
+            Arc::clone(field)
+        }
+    };
+    let fields: Fields = metadata.schema().fields().iter().map(read_as).collect();
+    let schema = Arc::new(Schema::new(fields));
+    ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options().with_schema(schema))
 }
 
 /// How many bytes a file has.

@@ -1,10 +1,9 @@
 //! Long tables in parts that follow each other, so that several threads can read, each from the file to what it makes
 //! of the rows: rows that are handed from one to another cost more on the way than decoding them.
 
-use std::num::NonZero;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{mem, panic, thread};
 
 use super::TraceError;
 use super::input::{LargeFile, TableInput, length_of};
@@ -97,41 +96,6 @@ fn pieces_of<T: Table>(path: &Path) -> Result<Vec<(Piece<T>, u64)>, TraceError> 
     Ok(vec![(Piece::File(path.to_owned()), length)])
 }
 
-/// All rows of `parts`, in order, read by as many threads as there are CPUs; the first error in that order.
-pub(super) fn gather_parts<R: Send>(
-    mut parts: Vec<impl Iterator<Item = Result<Vec<R>, TraceError>> + Send>,
-) -> Result<Vec<R>, TraceError> {
-    let readers = thread::available_parallelism().map_or(1, NonZero::get);
-    let of_one = parts.len().div_ceil(readers).max(1);
-    thread::scope(|scope| {
-        let mut readers = Vec::new();
-        while parts.len() > of_one {
-            let last = parts.split_off((parts.len() - 1) / of_one * of_one);
-            readers.push(scope.spawn(|| gather(last.into_iter().flatten())));
-        }
-        let mut all = gather(parts.into_iter().flatten());
-        for reader in readers.into_iter().rev() {
-            let rows = reader.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
-            all = all.and_then(|mut all| {
-                all.append(&mut rows?);
-                Ok(all)
-            });
-        }
-        all
-    })
-}
-
-/// All rows of batches.
-pub(super) fn gather<R>(
-    batches: impl Iterator<Item = Result<Vec<R>, TraceError>>,
-) -> Result<Vec<R>, TraceError> {
-    let mut all = Vec::new();
-    for batch in batches {
-        all.append(&mut batch?);
-    }
-    Ok(all)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::File;
@@ -193,25 +157,11 @@ mod tests {
         let read: Vec<_> =
             parts(&files, None).into_iter().flatten().flat_map(Result::unwrap).collect();
         assert!(read == rows);
-        assert!(gather_parts(parts(&files, None)).unwrap() == rows);
         let mut sealed = WindowSet::default();
         sealed.extend([7, 8, 550]);
-        let read = gather_parts(parts(&files, Some(Arc::new(sealed)))).unwrap();
+        let sealed = Some(Arc::new(sealed));
+        let read: Vec<_> =
+            parts(&files, sealed).into_iter().flatten().flat_map(Result::unwrap).collect();
         assert!(read.iter().eq(rows.iter().filter(|row| [7, 8, 550].contains(&row.window))));
-    }
-
-    #[test]
-    fn of_several_errors_the_first_is_told_and_no_parts_are_no_rows() {
-        for broken in 0..12 {
-            let part = |number: u32| {
-                let error = TraceError::MissingTable { path: number.to_string().into() };
-                std::iter::once(if number < broken { Ok(vec![number]) } else { Err(error) })
-            };
-            let all = gather_parts((0..12).map(part).collect());
-            let TraceError::MissingTable { path } = all.unwrap_err() else { panic!("another") };
-            assert_eq!(path, PathBuf::from(broken.to_string()));
-        }
-        let none: [std::iter::Empty<Result<Vec<u32>, TraceError>>; 0] = [];
-        assert!(gather_parts(Vec::from(none)).unwrap().is_empty());
     }
 }

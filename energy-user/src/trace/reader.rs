@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::directory::Directory;
 use super::listing::{Finding, Listing, open};
 use super::output::TableOutput;
-use super::pieces::{Piece, gather, gather_parts, parts_of, rows_of_pieces};
+use super::pieces::{Piece, parts_of, rows_of_pieces};
 use super::place::{SESSION, is_being_recorded};
 use super::read_ahead::ReadAhead;
 use super::session::{Session, SessionState};
@@ -175,7 +175,7 @@ impl TraceReader {
 
     /// The energy of every window, domain and source, in the order of the windows.
     pub fn energy(&self) -> Result<Vec<EnergySample>, TraceError> {
-        gather_parts(self.parts::<Energy>(&self.energy)?)
+        gather(rows_of::<Energy>(self.energy.clone(), self.sealed.clone()))
     }
 
     /// Who used graphics cards, in the order of the windows; nothing where no card tells.
@@ -315,6 +315,16 @@ fn rows_of<T: Table>(
     sealed: Option<Arc<WindowSet>>,
 ) -> impl Iterator<Item = Rows<T>> {
     rows_of_pieces(files.into_iter().map(Piece::<T>::File), sealed)
+}
+
+fn gather<R>(
+    batches: impl Iterator<Item = Result<Vec<R>, TraceError>>,
+) -> Result<Vec<R>, TraceError> {
+    let mut all = Vec::new();
+    for batch in batches {
+        all.append(&mut batch?);
+    }
+    Ok(all)
 }
 
 /// Opens the first file, so that a trace taken away meanwhile is told before the rows begin.

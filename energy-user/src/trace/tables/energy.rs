@@ -33,6 +33,7 @@ impl Table for Energy {
 
     const NAME: &'static str = "energy";
     const DELTA_COLUMNS: &'static [&'static str] = &["window", "energy_uj", "busy_ns"];
+    const FEW_TEXTS: &'static [&'static str] = &["domain", "source", "provenance", "flags"];
 
     fn schema() -> SchemaRef {
         Arc::clone(&SCHEMA)
