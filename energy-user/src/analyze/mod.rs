@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use calls::{CallTreeOptions, call_tree, profile_and_call_tree};
 pub use error::AnalyzeError;
 pub use parts::{PartOf, ProfiledCode, analyze_in_parts, call_trees_in_parts};
-pub use recording::{NumberedStacks, Recording};
+pub use recording::{Batch, NumberedStacks, Recording};
 pub use repeats::share_out_repeats;
 pub use store::store_attributed;
 pub use symbolize::{ModuleNames, Symbolized, WhyUnnamed, symbolize};

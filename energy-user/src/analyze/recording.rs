@@ -12,6 +12,9 @@ use crate::profile::Facts;
 /// Stacks with their numbers.
 pub type NumberedStacks = Vec<(StackId, Stack)>;
 
+/// Some rows, or why they cannot be read.
+pub type Batch<R, E> = Result<Vec<R>, E>;
+
 /// A finished or unfinished recording that can be read more than once, also by two threads at a time.
 pub trait Recording: Sync {
     /// Why it cannot be read.
@@ -46,8 +49,7 @@ pub trait Recording: Sync {
     /// in the next part.
     fn residency_parts(
         &self,
-    ) -> Result<Vec<impl Iterator<Item = Result<Vec<Residency>, Self::Error>> + Send>, Self::Error>
-    {
+    ) -> Result<Vec<impl Iterator<Item = Batch<Residency, Self::Error>> + Send>, Self::Error> {
         Ok(vec![self.residency()?])
     }
 

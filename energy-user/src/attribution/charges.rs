@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::Rules;
 use super::doubt::Doubt;
 use super::model::Model;
-use super::rounding::{shares_rounded_up, split};
+use super::rounding::{errors_of_parts, split_by};
 use super::weights::{Ran, Weights};
 use crate::model::{AttributedSample, Component, DomainId, Residency, ThreadId, Window};
 use crate::units::{Microjoules, Nanoseconds};
@@ -149,12 +149,8 @@ impl<'a> Shares<'a> {
     /// Of one part alone.
     fn of_part(domain: DomainId, part: &Part<'a>, rules: &Rules<'_>) -> Option<Self> {
         let weights = part.ran.weights(rules.model, domain);
-        let energies = split(part.energy.get(), &weights.plain)?;
-        let mut errors = shares_rounded_up(part.error.get(), &weights.plain);
-        // A part is less than one unit away from its exact share.
-        for error in &mut errors {
-            *error = error.saturating_add(1);
-        }
+        let energies = split_by(part.energy.get(), &weights.plain, weights.total)?;
+        let errors = errors_of_parts(part.error.get(), &weights.plain, weights.total);
         let doubt = rules.model.doubt(domain, part.above_idle_for, part.energy, &weights.threads);
         Some(Self { weights, energies, errors, doubt })
     }

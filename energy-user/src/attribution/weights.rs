@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use super::model::Model;
+use super::rounding::sum;
 use crate::model::{DomainId, Residency, ThreadId};
 
 /// What threads weigh.
@@ -13,14 +14,17 @@ pub(super) struct Weights {
     pub threads: Vec<(ThreadId, u64)>,
     /// The same without the threads.
     pub plain: Vec<u64>,
+    /// What they add up to.
+    pub total: u128,
 }
 
 impl Weights {
     /// As the model weighs what ran where a domain's energy was drawn.
     pub(super) fn new(model: &dyn Model, domain: DomainId, ran: &[Residency]) -> Self {
         let threads = model.weights(domain, ran);
-        let plain = threads.iter().map(|(_, weight)| *weight).collect();
-        Self { threads, plain }
+        let plain: Vec<u64> = threads.iter().map(|(_, weight)| *weight).collect();
+        let total = sum(&plain);
+        Self { threads, plain, total }
     }
 }
 

@@ -134,10 +134,10 @@ mod tests {
 
     fn parts(
         files: &[PathBuf],
-        sealed: Option<Arc<WindowSet>>,
+        sealed: Option<&Arc<WindowSet>>,
     ) -> Vec<impl Iterator<Item = Rows<ResidencyTable>> + use<>> {
         let parts = parts_of::<ResidencyTable>(files).unwrap().into_iter();
-        parts.map(|pieces| rows_of_pieces(pieces, sealed.clone())).collect()
+        parts.map(|pieces| rows_of_pieces(pieces, sealed.cloned())).collect()
     }
 
     #[test]
@@ -159,9 +159,9 @@ mod tests {
         assert!(read == rows);
         let mut sealed = WindowSet::default();
         sealed.extend([7, 8, 550]);
-        let sealed = Some(Arc::new(sealed));
+        let sealed = Arc::new(sealed);
         let read: Vec<_> =
-            parts(&files, sealed).into_iter().flatten().flat_map(Result::unwrap).collect();
+            parts(&files, Some(&sealed)).into_iter().flatten().flat_map(Result::unwrap).collect();
         assert!(read.iter().eq(rows.iter().filter(|row| [7, 8, 550].contains(&row.window))));
     }
 }

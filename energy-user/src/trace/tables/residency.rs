@@ -87,17 +87,14 @@ fn decode_as_written(columns: &Columns<'_>) -> Option<Vec<Residency>> {
     }
     let places = window.iter().zip(thread).zip(cpu);
     let rows = places.zip(oncpu.iter().zip(switches));
-    let row =
-        |(((window, thread), cpu), (oncpu, switches)): (((&i32, &i32), &i32), (&i64, &i32))| {
-            Residency {
-                window: window.cast_unsigned(),
-                thread: ThreadId(thread.cast_unsigned()),
-                cpu: cpu.cast_unsigned() as u16,
-                oncpu: Nanoseconds::new(oncpu.cast_unsigned()),
-                switches: switches.cast_unsigned(),
-            }
-        };
-    Some(rows.map(row).collect())
+    let rows = rows.map(|(((window, thread), cpu), (oncpu, switches))| Residency {
+        window: window.cast_unsigned(),
+        thread: ThreadId(thread.cast_unsigned()),
+        cpu: cpu.cast_unsigned() as u16,
+        oncpu: Nanoseconds::new(oncpu.cast_unsigned()),
+        switches: switches.cast_unsigned(),
+    });
+    Some(rows.collect())
 }
 
 #[cfg(test)]
