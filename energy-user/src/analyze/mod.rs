@@ -5,8 +5,8 @@
 //! **It is not** a new measurement: the same recording and choices give the same joules again.
 //!
 //! Residency is read twice, or once where samples of energy tell who was busy, and never held for more than a batch and
-//! some dozens of windows for each thread that divides. So are samples, where code is looked at, and once more where its
-//! watts are looked for.
+//! some dozens of windows for each thread that divides, and two windows for each part that threads read. So are samples,
+//! where code is looked at, and once more where its watts are looked for.
 
 mod ahead;
 mod calls;
