@@ -5,8 +5,8 @@
 //! **It is not** a new measurement: the same recording and choices give the same joules again.
 //!
 //! Residency is read twice, or once where samples of energy tell who was busy, and never held for more than a batch and
-//! some dozens of windows for each thread that divides. So are samples, where code is looked at, and once more where its
-//! watts are looked for.
+//! some dozens of windows for each thread that divides, and two windows for each part that threads read. So are samples,
+//! where code is looked at, and once more where its watts are looked for.
 
 mod ahead;
 mod calls;
@@ -15,6 +15,7 @@ mod counts;
 mod error;
 mod in_order;
 mod parts;
+mod read_apart;
 mod recording;
 mod repeats;
 mod shared_out;
@@ -29,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use calls::{CallTreeOptions, call_tree, profile_and_call_tree};
 pub use error::AnalyzeError;
 pub use parts::{PartOf, ProfiledCode, analyze_in_parts, call_trees_in_parts};
-pub use recording::{NumberedStacks, Recording};
+pub use recording::{Batch, NumberedStacks, Recording};
 pub use repeats::share_out_repeats;
 pub use store::store_attributed;
 pub use symbolize::{ModuleNames, Symbolized, WhyUnnamed, symbolize};
@@ -46,6 +47,7 @@ use crate::profile::{CalibrationFacts, Facts, Method, Profile, ProfileBuilder};
 use crate::units::{MonotonicTime, Nanoseconds, Watts};
 use ahead::divided_ahead;
 use cards::Cards;
+use read_apart::read_apart;
 use shared_out::shared_out;
 use smt::{check_smt, weighed};
 use windows::{Reading, RecordedWindow, Tables, of_recording};
@@ -85,13 +87,18 @@ pub fn analyze<R: Recording>(
         )?;
         profile
     } else {
-        let windows = plan.tables.stream(recording, plan.reading(options))?;
-        let topology = recording.topology();
-        let sums = shared_out(windows, begin, |profile, recorded: RecordedWindow<'_>| {
+        let (reading, topology) = (plan.reading(options), recording.topology());
+        let add = |profile: &mut ProfileBuilder, recorded: RecordedWindow<'_>| {
             if plan.chooses(recorded.window.start, options) {
                 recorded.add_to(profile, &plan.divided(&recorded, topology, options, None));
             }
-        })?;
+        };
+        let sums = if reading == Reading::default() {
+            let parts = recording.residency_parts().map_err(of_recording)?;
+            read_apart(parts, (&plan.tables, topology), begin, add)?
+        } else {
+            shared_out(plan.tables.stream(recording, reading)?, begin, add)?
+        };
         sums.into_iter().fold(begin(), ProfileBuilder::with)
     };
     let threads = recording.threads().map_err(of_recording)?;

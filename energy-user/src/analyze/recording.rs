@@ -12,6 +12,9 @@ use crate::profile::Facts;
 /// Stacks with their numbers.
 pub type NumberedStacks = Vec<(StackId, Stack)>;
 
+/// Some rows, or why they cannot be read.
+pub type Batch<R, E> = Result<Vec<R>, E>;
+
 /// A finished or unfinished recording that can be read more than once, also by two threads at a time.
 pub trait Recording: Sync {
     /// Why it cannot be read.
@@ -41,6 +44,14 @@ pub trait Recording: Sync {
     fn residency(
         &self,
     ) -> Result<impl Iterator<Item = Result<Vec<Residency>, Self::Error>> + Send, Self::Error>;
+
+    /// The same in parts that follow each other, each to be read by a thread of its own. A window's rows may go on
+    /// in the next part.
+    fn residency_parts(
+        &self,
+    ) -> Result<Vec<impl Iterator<Item = Batch<Residency, Self::Error>> + Send>, Self::Error> {
+        Ok(vec![self.residency()?])
+    }
 
     /// What was counted while threads ran, in the order of the windows, in batches of any size. Nothing where
     /// nothing was counted.

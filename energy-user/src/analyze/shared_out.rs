@@ -10,7 +10,7 @@ use super::AnalyzeError;
 /// How many windows a thread takes at once.
 const TOGETHER: usize = 32;
 
-/// More threads than these would wait for the one that decodes.
+/// More threads than these would wait for each other, and each takes memory for sums of its own.
 const MOST: usize = 8;
 
 /// Has each of `items` added to one of several sums, which begin as `begin` gives them: all of these, or the first
@@ -20,13 +20,27 @@ pub(super) fn shared_out<T, S: Send>(
     begin: impl Fn() -> S + Sync,
     add: impl Fn(&mut S, T) + Sync,
 ) -> Result<Vec<S>, AnalyzeError> {
-    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MOST);
-    among(workers, items, begin, add)
+    among(workers(), TOGETHER, items, begin, add)
 }
 
-/// The same by so many threads, of which the caller's is one.
+/// The same, where each item is much work by itself.
+pub(super) fn shared_out_each<T, S: Send>(
+    items: impl Iterator<Item = Result<T, AnalyzeError>> + Send,
+    begin: impl Fn() -> S + Sync,
+    add: impl Fn(&mut S, T) + Sync,
+) -> Result<Vec<S>, AnalyzeError> {
+    among(workers(), 1, items, begin, add)
+}
+
+/// How many threads there are to be.
+fn workers() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get).min(MOST)
+}
+
+/// The same by so many threads, of which the caller's is one, and which take so many items at once.
 fn among<T, S: Send>(
     workers: usize,
+    together: usize,
     items: impl Iterator<Item = Result<T, AnalyzeError>> + Send,
     begin: impl Fn() -> S + Sync,
     add: impl Fn(&mut S, T) + Sync,
@@ -34,11 +48,11 @@ fn among<T, S: Send>(
     let source = Mutex::new(Source { items, ended: false });
     let work = || {
         let mut sum = begin();
-        let mut parcel = Vec::with_capacity(TOGETHER);
+        let mut parcel = Vec::with_capacity(together);
         loop {
             // Where another thread panicked while it held the items, that goes on where it is joined.
             let Ok(mut source) = source.lock() else { break };
-            source.take(&mut parcel)?;
+            source.take(together, &mut parcel)?;
             drop(source);
             if parcel.is_empty() {
                 break;
@@ -65,8 +79,8 @@ struct Source<I> {
 
 impl<T, I: Iterator<Item = Result<T, AnalyzeError>>> Source<I> {
     /// Takes the next items, none at the end and after an error.
-    fn take(&mut self, parcel: &mut Vec<T>) -> Result<(), AnalyzeError> {
-        while !self.ended && parcel.len() < TOGETHER {
+    fn take(&mut self, together: usize, parcel: &mut Vec<T>) -> Result<(), AnalyzeError> {
+        while !self.ended && parcel.len() < together {
             match self.items.next() {
                 Some(Ok(item)) => parcel.push(item),
                 Some(Err(error)) => {
@@ -88,7 +102,7 @@ mod tests {
         workers: usize,
         items: impl Iterator<Item = Result<u64, AnalyzeError>> + Send,
     ) -> Result<u64, AnalyzeError> {
-        let sums = among(workers, items, || 0, |sum, item| *sum += item)?;
+        let sums = among(workers, TOGETHER, items, || 0, |sum, item| *sum += item)?;
         assert_eq!(sums.len(), workers);
         Ok(sums.into_iter().sum())
     }

@@ -48,6 +48,13 @@ impl Recording for TraceReader {
         self.residency()
     }
 
+    fn residency_parts(
+        &self,
+    ) -> Result<Vec<impl Iterator<Item = Result<Vec<Residency>, TraceError>> + Send>, TraceError>
+    {
+        self.residency_parts()
+    }
+
     fn counts(
         &self,
     ) -> Result<impl Iterator<Item = Result<Vec<Counted>, TraceError>> + Send, TraceError> {

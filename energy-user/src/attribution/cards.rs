@@ -3,7 +3,7 @@
 
 use std::ops::AddAssign;
 
-use super::rounding::{shares_rounded_up, split};
+use super::rounding::{errors_of_parts, split_by, sum};
 use crate::model::{AttributedSample, Component, DomainId, ThreadId};
 use crate::units::Microjoules;
 
@@ -78,10 +78,11 @@ impl CardUse {
             same
         });
         let weights: Vec<u64> = users.iter().map(|user| u64::from(user.sm_percent)).collect();
-        let Some(parts) = split(active.get(), &weights) else {
+        let total = sum(&weights);
+        let Some(parts) = split_by(active.get(), &weights, total) else {
             return (Vec::new(), Nobodys { unused: active, ..Nobodys::default() });
         };
-        let errors = shares_rounded_up(error.get(), &weights);
+        let errors = errors_of_parts(error.get(), &weights, total);
         let mut samples = Vec::with_capacity(users.len());
         let mut nobodys = Nobodys::default();
         for (index, user) in users.iter().enumerate() {
@@ -93,15 +94,13 @@ impl CardUse {
             if weights[index] == 0 {
                 continue;
             }
-            // A part is less than one unit away from its exact share.
-            let error = errors[index].saturating_add(1);
             samples.push(AttributedSample {
                 window,
                 thread,
                 domain: self.domain,
                 component: Component::Active,
                 energy,
-                error: Microjoules::new(error),
+                error: Microjoules::new(errors[index]),
             });
         }
         (samples, nobodys)

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 
 use super::Rules;
 use super::doubt::Doubt;
-use super::rounding::{shares_rounded_up, split};
+use super::model::Model;
+use super::rounding::{errors_of_parts, split_by};
+use super::weights::{Ran, Weights};
 use crate::model::{AttributedSample, Component, DomainId, Residency, ThreadId, Window};
 use crate::units::{Microjoules, Nanoseconds};
 
@@ -15,10 +17,37 @@ pub(super) struct Part<'a> {
     pub energy: Microjoules,
     /// Its standard error.
     pub error: Microjoules,
-    /// What ran where it was drawn, ascending by thread.
-    pub ran: Cow<'a, [Residency]>,
+    /// What ran where it was drawn.
+    pub ran: Sharers<'a>,
     /// For how long idle power was taken from it.
     pub above_idle_for: Nanoseconds,
+}
+
+/// Those that share energy.
+#[derive(Clone, Debug)]
+pub(super) enum Sharers<'a> {
+    /// All that ran in the window.
+    All(&'a Ran<'a>),
+    /// These rows, ascending by thread and CPU.
+    Some(Vec<Residency>),
+}
+
+impl<'a> Sharers<'a> {
+    /// What ran.
+    pub(super) fn rows(&self) -> &[Residency] {
+        match self {
+            Self::All(ran) => ran.rows(),
+            Self::Some(rows) => rows,
+        }
+    }
+
+    /// What they weigh in the energy of a domain.
+    fn weights(&self, model: &dyn Model, domain: DomainId) -> Cow<'a, Weights> {
+        match self {
+            Self::All(ran) => ran.weights(model, domain),
+            Self::Some(rows) => Cow::Owned(Weights::new(model, domain, rows)),
+        }
+    }
 }
 
 /// What a domain's energy comes to in charges.
@@ -28,6 +57,8 @@ pub(super) struct Charges {
     pub samples: Vec<AttributedSample>,
     /// How uncertain the model makes each of `samples`.
     pub doubt: Doubt,
+    /// What is charged to threads.
+    pub attributed: Microjoules,
     /// What lost time is charged with.
     pub unattributed: Microjoules,
     /// What of all this is idle energy.
@@ -58,13 +89,13 @@ impl Charges {
     fn with_idle(
         window: &Window,
         domain: DomainId,
-        active: &Shares,
+        active: &Shares<'_>,
         is_active: bool,
         of_idle: &[u64],
     ) -> Self {
         let mut charges = Self::default();
         let nothing = active.doubt.nothing();
-        for (index, &(thread, _)) in active.threads.iter().enumerate() {
+        for (index, &(thread, _)) in active.weights.threads.iter().enumerate() {
             let charge = |component, energy, error: u64| AttributedSample {
                 window: window.index,
                 thread,
@@ -83,15 +114,11 @@ impl Charges {
         charges
     }
 
-    /// What is charged to threads.
-    pub(super) fn attributed(&self) -> Microjoules {
-        self.samples.iter().map(|sample| sample.energy).sum()
-    }
-
     fn add(&mut self, charge: AttributedSample, doubt: &[f64]) {
         if charge.thread == ThreadId::LOST {
             self.unattributed += charge.energy;
         } else {
+            self.attributed += charge.energy;
             self.samples.push(charge);
             self.doubt.push(doubt);
         }
@@ -99,18 +126,18 @@ impl Charges {
 }
 
 /// The active energy of a domain, shared out.
-struct Shares {
-    /// All that ran, ascending, with what the model weighs them.
-    threads: Vec<(ThreadId, u64)>,
-    /// Of each of `threads`, in µJ.
+struct Shares<'a> {
+    /// What the model weighs all that ran.
+    weights: Cow<'a, Weights>,
+    /// Of each thread that ran, in µJ.
     energies: Vec<u64>,
     errors: Vec<u64>,
     doubt: Doubt,
 }
 
-impl Shares {
+impl<'a> Shares<'a> {
     /// `None` where nothing ran.
-    fn of(domain: DomainId, parts: &[Part<'_>], rules: &Rules<'_>) -> Option<Self> {
+    fn of(domain: DomainId, parts: &[Part<'a>], rules: &Rules<'_>) -> Option<Self> {
         let (of_all, others) = parts.split_last()?;
         let mut shares = Self::of_part(domain, of_all, rules)?;
         for part in others {
@@ -120,25 +147,20 @@ impl Shares {
     }
 
     /// Of one part alone.
-    fn of_part(domain: DomainId, part: &Part<'_>, rules: &Rules<'_>) -> Option<Self> {
-        let threads = rules.model.weights(domain, &part.ran);
-        let plain: Vec<u64> = threads.iter().map(|(_, weight)| *weight).collect();
-        let energies = split(part.energy.get(), &plain)?;
-        let mut errors = shares_rounded_up(part.error.get(), &plain);
-        // A part is less than one unit away from its exact share.
-        for error in &mut errors {
-            *error = error.saturating_add(1);
-        }
-        let doubt = rules.model.doubt(domain, part.above_idle_for, part.energy, &threads);
-        Some(Self { threads, energies, errors, doubt })
+    fn of_part(domain: DomainId, part: &Part<'a>, rules: &Rules<'_>) -> Option<Self> {
+        let weights = part.ran.weights(rules.model, domain);
+        let energies = split_by(part.energy.get(), &weights.plain, weights.total)?;
+        let errors = errors_of_parts(part.error.get(), &weights.plain, weights.total);
+        let doubt = rules.model.doubt(domain, part.above_idle_for, part.energy, &weights.threads);
+        Some(Self { weights, energies, errors, doubt })
     }
 
     /// Adds a part whose threads are among these.
     fn add(&mut self, part: &Self) {
         let place = |(thread, _): &(ThreadId, u64)| {
-            self.threads.partition_point(|(known, _)| known < thread)
+            self.weights.threads.partition_point(|(known, _)| known < thread)
         };
-        let places: Vec<usize> = part.threads.iter().map(place).collect();
+        let places: Vec<usize> = part.weights.threads.iter().map(place).collect();
         for (index, &place) in places.iter().enumerate() {
             self.energies[place] += part.energies[index];
             self.errors[place] = self.errors[place].saturating_add(part.errors[index]);
@@ -149,23 +171,24 @@ impl Shares {
     /// These alone, as charges.
     fn charges(self, window: &Window, domain: DomainId) -> Charges {
         // Lost time comes first, as threads ascend.
-        let lost = self.threads.partition_point(|(thread, _)| *thread <= ThreadId::LOST);
+        let threads = &self.weights.threads;
+        let lost = threads.partition_point(|(thread, _)| *thread <= ThreadId::LOST);
         let (energy, error) = (Microjoules::ZERO, Microjoules::ZERO);
         let (window, component) = (window.index, Component::Active);
         let nothing =
             AttributedSample { window, thread: ThreadId::LOST, domain, component, energy, error };
         // All that charges have in common is filled in at once: one by one takes a fifth of a report's time.
-        let mut samples = vec![nothing; self.threads.len() - lost];
-        let threads = self.threads[lost..].iter();
+        let mut samples = vec![nothing; threads.len() - lost];
         let figures = self.energies[lost..].iter().zip(&self.errors[lost..]);
-        for (sample, ((thread, _), (energy, error))) in samples.iter_mut().zip(threads.zip(figures))
-        {
+        let places = samples.iter_mut().zip(&threads[lost..]);
+        for ((sample, (thread, _)), (energy, error)) in places.zip(figures) {
             sample.thread = *thread;
             sample.energy = Microjoules::new(*energy);
             sample.error = Microjoules::new(*error);
         }
         Charges {
             samples,
+            attributed: Microjoules::new(self.energies[lost..].iter().sum()),
             unattributed: Microjoules::new(self.energies[..lost].iter().sum()),
             doubt: self.doubt.without_first(lost),
             shared_idle: Microjoules::ZERO,
@@ -176,9 +199,9 @@ impl Shares {
     /// parts, that energy. Whoever ran weighs something.
     fn weights(&self, parts: usize) -> Vec<(ThreadId, u64)> {
         if parts == 1 {
-            return self.threads.clone();
+            return self.weights.threads.clone();
         }
-        let threads = self.threads.iter().zip(&self.energies);
+        let threads = self.weights.threads.iter().zip(&self.energies);
         threads.map(|((thread, _), energy)| (*thread, (*energy).max(1))).collect()
     }
 }

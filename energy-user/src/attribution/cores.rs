@@ -3,12 +3,10 @@
 //! What a core drew above its idle power is of those that ran on its one or two CPUs, and no model has to say
 //! so. Only the rest of the package, its caches, fabric and memory controller, is shared by all that ran.
 
-use std::borrow::Cow;
-
 use rustc_hash::FxHashMap;
 
 use super::Rules;
-use super::charges::Part;
+use super::charges::{Part, Sharers};
 use super::rounding::split;
 use crate::model::{DomainId, EnergySample, Residency, Window};
 use crate::units::{Joules, Microjoules, Nanoseconds};
@@ -25,7 +23,7 @@ pub(super) fn parted_by_core<'a>(
 ) -> Vec<Part<'a>> {
     let Some(cores) = Cores::of(package, energy, rules) else { return vec![whole] };
     let mut ran: Vec<Vec<Residency>> = vec![Vec::new(); cores.counted.len()];
-    for row in whole.ran.iter() {
+    for row in whole.ran.rows() {
         if let Some(core) = cores.by_cpu.get(&row.cpu) {
             ran[*core].push(*row);
         }
@@ -35,7 +33,7 @@ pub(super) fn parted_by_core<'a>(
         if !ran.is_empty() {
             let idle = rules.baselines.energy(core, window.length());
             let energy = measured.checked_sub(idle).unwrap_or(Microjoules::ZERO);
-            let ran = Cow::Owned(ran);
+            let ran = Sharers::Some(ran);
             parts.push(Part { energy, error, ran, above_idle_for: Nanoseconds::ZERO });
         }
     }

@@ -40,6 +40,11 @@ impl Doubt {
         vec![0.0; self.causes]
     }
 
+    /// Whether the model has none about any charge.
+    pub fn is_nothing(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// The vector of one charge; empty where the model has no doubt.
     pub fn of(&self, charge: usize) -> &[f64] {
         let from = charge * self.causes;

@@ -25,6 +25,7 @@ mod rounding;
 mod smt;
 mod stacks;
 mod time_share;
+mod weights;
 
 pub use baseline::{Baseline, BaselineSearch, Baselines};
 pub use cards::{CardUse, CardUser, Nobodys};
@@ -49,8 +50,9 @@ use crate::model::{
     Window,
 };
 use crate::units::{Joules, Microjoules, Nanoseconds};
-use charges::{Charges, Part};
+use charges::{Charges, Part, Sharers};
 use cores::parted_by_core;
+use weights::Ran;
 
 /// The choices an attribution is made with.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +140,7 @@ pub fn attribute_window_with_cards(
     cards: &[CardUse],
     rules: &Rules<'_>,
 ) -> AttributedWindow {
-    let busy = busy_rows(residency);
+    let busy = Ran::new(busy_rows(residency));
     let domains = energy.iter().map(|sample| {
         let card = cards.iter().find(|card| card.domain == sample.domain);
         attribute_domain(window, sample, energy, &busy, card, rules)
@@ -161,12 +163,12 @@ fn busy_rows(residency: &[Residency]) -> Cow<'_, [Residency]> {
     Cow::Owned(busy)
 }
 
-/// Divides one domain's energy, of all `energy` of the window; `busy` is ascending by thread.
+/// Divides one domain's energy, of all `energy` of the window, in which `busy` ran.
 fn attribute_domain(
     window: &Window,
     sample: &EnergySample,
     energy: &[EnergySample],
-    busy: &[Residency],
+    busy: &Ran<'_>,
     card: Option<&CardUse>,
     rules: &Rules<'_>,
 ) -> AttributedDomain {
@@ -200,10 +202,11 @@ fn attribute_domain(
     } else {
         let feeders = rules.topology.feeders(domain);
         let feeds = |row: &&Residency| feeders.contains(row.cpu);
-        let ran = if busy.iter().all(|row| feeds(&row)) {
-            Cow::Borrowed(busy)
+        let are_all = feeders.are_all() || busy.rows().iter().all(|row| feeds(&row));
+        let ran = if are_all {
+            Sharers::All(busy)
         } else {
-            busy.iter().filter(feeds).copied().collect()
+            Sharers::Some(busy.rows().iter().filter(feeds).copied().collect())
         };
         let idle = measured.min(baseline);
         let whole =
@@ -211,7 +214,7 @@ fn attribute_domain(
         let parts = parted_by_core(domain, whole, window, energy, rules);
         let charges = Charges::of(window, domain, &parts, idle, rules);
         divided.by_core = parts.len() > 1;
-        ledger.attributed = charges.attributed();
+        ledger.attributed = charges.attributed;
         ledger.unattributed = charges.unattributed;
         divided.shared_idle = charges.shared_idle;
         (divided.samples, divided.doubt) = (charges.samples, charges.doubt);

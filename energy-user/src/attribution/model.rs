@@ -18,6 +18,11 @@ pub trait Model: fmt::Debug + Sync {
     /// nothing.
     fn weights(&self, domain: DomainId, ran: &[Residency]) -> Vec<(ThreadId, u64)>;
 
+    /// Whether threads weigh the same in every domain that the same CPUs feed.
+    fn weighs_alike(&self) -> bool {
+        false
+    }
+
     /// How far the shares of `active` may be off because the rule itself is uncertain: an entry for
     /// each of `weights`. Nothing where the rule claims to be exact. Idle power was taken away from it for
     /// `above_idle_for`.

@@ -7,24 +7,43 @@ use std::ops::Shr;
 const RANKS: usize = 64;
 
 /// What rounding down left of each part.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Remainders<N> {
     of: Vec<N>,
+    /// How many are of each rank.
+    ranks: [usize; RANKS],
     /// Of one rank, largest first, with the part that each is of.
     compared: Vec<(Reverse<N>, usize)>,
 }
 
-impl<N: Copy + Default> Remainders<N> {
-    /// Forgets all there were, for so many others.
-    pub(super) fn begin(&mut self, count: usize) -> &mut [N] {
-        self.of.clear();
-        self.of.resize(count, N::default());
-        &mut self.of
+impl<N> Default for Remainders<N> {
+    fn default() -> Self {
+        Self { of: Vec::new(), ranks: [0; RANKS], compared: Vec::new() }
     }
 }
 
 impl<N: Bits> Remainders<N> {
-    /// Gives one unit more to so many of `parts`, those with the largest remainders, of equal ones the earlier.
+    /// Divides each of `numbers` by `total`, which gives the parts, and remembers what is left.
+    pub(super) fn divide(
+        &mut self,
+        numbers: impl ExactSizeIterator<Item = N>,
+        total: N,
+        divide: impl Fn(N) -> (u64, N),
+        parts: &mut Vec<u64>,
+    ) {
+        let shift = shift(total);
+        self.ranks = [0; RANKS];
+        self.of.clear();
+        self.of.resize(numbers.len(), N::default());
+        parts.clear();
+        parts.resize(numbers.len(), 0);
+        for ((part, left), number) in parts.iter_mut().zip(&mut self.of).zip(numbers) {
+            (*part, *left) = divide(number);
+            self.ranks[left.rank(shift)] += 1;
+        }
+    }
+
+    /// Gives one unit more to so many of the parts, those with the largest remainders, of equal ones the earlier.
     /// Each remainder is below `total`, and all add up to `units × total`.
     pub(super) fn hand_out(&mut self, units: u64, total: N, parts: &mut [u64]) {
         // More than `units` remainders are above nothing: no unit ever goes to a weight of nothing.
@@ -32,11 +51,7 @@ impl<N: Bits> Remainders<N> {
         if units == 0 {
             return;
         }
-        let shift = total.length().saturating_sub(RANKS.ilog2());
-        let mut ranks = [0; RANKS];
-        for remainder in &self.of {
-            ranks[remainder.rank(shift)] += 1;
-        }
+        let (ranks, shift) = (&self.ranks, shift(total));
         // All of the ranks above `last` get one, and of that some or all.
         let mut last = RANKS - 1;
         while ranks[last] < units {
@@ -58,8 +73,15 @@ impl<N: Bits> Remainders<N> {
     }
 }
 
+/// How far remainders of `total` are shifted to get their rank.
+fn shift<N: Bits>(total: N) -> u32 {
+    total.length().saturating_sub(RANKS.ilog2())
+}
+
 /// Numbers whose highest bits say roughly how large they are.
-pub(super) trait Bits: Copy + Ord + Shr<u32, Output = Self> + TryInto<usize> {
+pub(super) trait Bits:
+    Copy + Default + Ord + Shr<u32, Output = Self> + TryInto<usize>
+{
     /// How many bits there are up to the highest that is set.
     fn length(self) -> u32;
 
@@ -101,7 +123,9 @@ mod tests {
             sorted.sort_by_key(|index| Reverse(remainders[*index]));
             sorted[..units].iter().for_each(|index| expected[*index] = 1);
             let mut parts = vec![0; remainders.len()];
-            let mut given = Remainders { of: remainders, compared: Vec::new() };
+            let mut given = Remainders::default();
+            // Remainders of nothing but themselves: what is divided is less than the total.
+            given.divide(remainders.into_iter(), total, |number| (0, number), &mut parts);
             given.hand_out(units as u64, total, &mut parts);
             prop_assert_eq!(parts, expected);
         }

@@ -11,9 +11,19 @@ use super::remainders::Remainders;
 /// remainders; of equal remainders, to the earlier. A weight of nothing gets nothing.
 /// `None` where no weight is above nothing: there is no one to give to.
 pub fn split(whole: u64, weights: &[u64]) -> Option<Vec<u64>> {
+    split_by(whole, weights, sum(weights))
+}
+
+/// [`split`] by weights that add up to `total`.
+pub(super) fn split_by(whole: u64, weights: &[u64], total: u128) -> Option<Vec<u64>> {
     let mut splitter = Splitter::default();
-    splitter.split(whole, weights)?;
+    splitter.split_by(whole, weights, total)?;
     Some(splitter.parts)
+}
+
+/// What weights add up to.
+pub(super) fn sum(weights: &[u64]) -> u128 {
+    weights.iter().copied().map(u128::from).sum()
 }
 
 /// [`split`] again and again, in the same memory.
@@ -27,24 +37,25 @@ pub(super) struct Splitter {
 impl Splitter {
     /// As [`split`]; the parts are there until the next call.
     pub(super) fn split(&mut self, whole: u64, weights: &[u64]) -> Option<&[u64]> {
-        let total: u128 = weights.iter().copied().map(u128::from).sum();
+        self.split_by(whole, weights, sum(weights))
+    }
+
+    fn split_by(&mut self, whole: u64, weights: &[u64], total: u128) -> Option<&[u64]> {
         if total == 0 {
             return None;
         }
-        self.parts.clear();
         // Dividing 128 bits takes many times as long, and few windows need them.
         if let Some(total) = in_64_bits(whole, total) {
             let divisor = Divisor::new(total);
-            let divided = weights.iter().map(|weight| divisor.divide(whole * weight));
-            round_down(divided, &mut self.parts, &mut self.narrow);
+            let products = weights.iter().map(|weight| whole * weight);
+            self.narrow.divide(products, total, |product| divisor.divide(product), &mut self.parts);
             let left = whole - self.parts.iter().sum::<u64>();
             self.narrow.hand_out(left, total, &mut self.parts);
         } else {
             let part = |part| u64::try_from(part).expect("a part is not above the whole");
             let divide = |product: u128| (part(product / total), product % total);
-            let divided =
-                weights.iter().map(|weight| divide(u128::from(whole) * u128::from(*weight)));
-            round_down(divided, &mut self.parts, &mut self.wide);
+            let products = weights.iter().map(|weight| u128::from(whole) * u128::from(*weight));
+            self.wide.divide(products, total, divide, &mut self.parts);
             let left = whole - self.parts.iter().sum::<u64>();
             self.wide.hand_out(left, total, &mut self.parts);
         }
@@ -57,37 +68,24 @@ fn in_64_bits(whole: u64, total: u128) -> Option<u64> {
     u64::try_from(total).ok().filter(|total| whole.checked_mul(*total).is_some())
 }
 
-/// Takes parts, rounded down, and what that left of each.
-fn round_down<N: Copy + Default>(
-    divided: impl ExactSizeIterator<Item = (u64, N)>,
-    parts: &mut Vec<u64>,
-    remainders: &mut Remainders<N>,
-) {
-    parts.resize(divided.len(), 0);
-    let places = parts.iter_mut().zip(remainders.begin(divided.len()));
-    for ((part, remainder), divided) in places.zip(divided) {
-        (*part, *remainder) = divided;
-    }
-}
-
-/// `whole × part / total` for each of `parts`, rounded up: for errors, which may be too large but not too small.
-/// Nothing where `total`, of which these are parts, is nothing.
-pub(super) fn shares_rounded_up(whole: u64, parts: &[u64]) -> Vec<u64> {
-    let total: u128 = parts.iter().copied().map(u128::from).sum();
-    match in_64_bits(whole, total) {
-        Some(0) => vec![0; parts.len()],
+/// The standard errors of the parts of a whole that was split by `weights`, which add up to `total`: of the whole's
+/// `error` the share of each, rounded up, as it may be too large but not too small, and one unit more, as a part is
+/// less than one unit away from its exact share.
+pub(super) fn errors_of_parts(error: u64, weights: &[u64], total: u128) -> Vec<u64> {
+    match in_64_bits(error, total) {
+        Some(0) => vec![1; weights.len()],
         Some(total) => {
             let total = Divisor::new(total);
-            let share = |part: &u64| {
-                let (share, rest) = total.divide(whole * part);
-                share + u64::from(rest > 0)
+            let share = |weight: &u64| {
+                let (share, rest) = total.divide(error * weight);
+                (share + u64::from(rest > 0)).saturating_add(1)
             };
-            parts.iter().map(share).collect()
+            weights.iter().map(share).collect()
         }
         None => {
-            let share = |part: &u64| (u128::from(whole) * u128::from(*part)).div_ceil(total);
+            let share = |weight: &u64| (u128::from(error) * u128::from(*weight)).div_ceil(total);
             let fits = |share| u64::try_from(share).expect("a share is not above the whole");
-            parts.iter().map(|part| fits(share(part))).collect()
+            weights.iter().map(|weight| fits(share(weight)).saturating_add(1)).collect()
         }
     }
 }
@@ -117,11 +115,12 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_rounded_up() {
-        assert_eq!(shares_rounded_up(10, &[1, 2]), [4, 7]);
-        assert_eq!(shares_rounded_up(10, &[3, 0]), [10, 0]);
-        assert_eq!(shares_rounded_up(10, &[0, 0]), [0, 0]);
-        assert_eq!(shares_rounded_up(u64::MAX, &[1, u64::MAX]), [1, u64::MAX]);
+    fn an_error_is_rounded_up_and_a_unit_larger() {
+        let errors = |error, weights: &[u64]| errors_of_parts(error, weights, sum(weights));
+        assert_eq!(errors(10, &[1, 2]), [5, 8]);
+        assert_eq!(errors(10, &[3, 0]), [11, 1]);
+        assert_eq!(errors(10, &[0, 0]), [1, 1]);
+        assert_eq!(errors(u64::MAX, &[1, u64::MAX]), [2, u64::MAX]);
     }
 
     #[test]

@@ -23,6 +23,10 @@ impl Model for TimeShare {
         }
         weights
     }
+
+    fn weighs_alike(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

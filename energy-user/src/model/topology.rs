@@ -85,6 +85,11 @@ impl Feeders {
         self.place(cpu).unwrap_or(self.unknown)
     }
 
+    /// Whether every CPU is.
+    pub fn are_all(&self) -> bool {
+        self.unknown && self.feeds.iter().all(|feeds| feeds.unwrap_or(self.unknown))
+    }
+
     /// Whether the place of `cpu` is known.
     pub fn knows(&self, cpu: u16) -> bool {
         self.place(cpu).is_some()
@@ -116,6 +121,9 @@ mod tests {
             assert_eq!(feeders.knows(cpu), topology.cpus.contains_key(&cpu), "CPU {cpu}");
         }
         assert_eq!(feeders.known(), 2);
+        assert!(!feeders.are_all());
+        assert!(topology.feeders(DomainId::of_socket(Domain::Machine, 0)).are_all());
+        assert!(!topology.feeders(DomainId::of_socket(Domain::Gpu, 0)).are_all());
     }
 
     #[test]

@@ -65,10 +65,15 @@ impl ProfileBuilder {
             errors.add(divided.error, divided.error, divided.provenance);
             let of_all: Microjoules = divided.samples.iter().map(|sample| sample.error).sum();
             let mut charges = self.threads.charges(divided.domain);
-            for (index, sample) in divided.samples.iter().enumerate() {
+            for sample in &divided.samples {
                 let charge = charges.of(sample.thread);
                 charge.energy += sample.energy;
                 charge.error.add(sample.error, of_all, divided.provenance);
+            }
+            if divided.doubt.is_nothing() {
+                continue;
+            }
+            for (index, sample) in divided.samples.iter().enumerate() {
                 charges.add_doubt(sample.thread, divided.doubt.of(index));
             }
         }

@@ -18,7 +18,7 @@ pub(super) struct ThreadSums {
     places: Places,
     /// By place; some of the last may be missing.
     ran: Vec<Ran>,
-    /// The same for each domain, of which there are a few at most; `None` where a thread was charged with nothing.
+    /// The same for each domain, of which there are a few at most.
     charges: Vec<(DomainId, OfDomain)>,
 }
 
@@ -31,10 +31,13 @@ pub(super) struct Ran {
     pub(super) switches: u64,
 }
 
-/// What has been added up of one thread and domain.
+/// What has been added up of one thread and domain: a line of the CPU's cache.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
 pub(super) struct ChargeSum {
     pub(super) energy: Microjoules,
+    /// Whether anything was added, which may have been nothing.
+    is_charged: bool,
     /// Its errors, but for the model's.
     pub(super) error: ExactErrors,
 }
@@ -43,7 +46,7 @@ pub(super) struct ChargeSum {
 #[derive(Debug, Default)]
 struct OfDomain {
     /// By place; some of the last may be missing.
-    sums: Vec<Option<ChargeSum>>,
+    sums: Vec<ChargeSum>,
     /// How far each moves with each cause of the model's doubt, in µJ; none where no model has any.
     doubts: Vec<Vec<f64>>,
 }
@@ -75,7 +78,9 @@ impl ThreadSums {
         for (domain, of_others) in others.charges {
             let mut charges = self.charges(domain);
             for (thread, of_other) in others.places.threads.iter().zip(of_others.sums) {
-                let Some(of_other) = of_other else { continue };
+                if !of_other.is_charged {
+                    continue;
+                }
                 let sum = charges.of(*thread);
                 sum.energy += of_other.energy;
                 sum.error.extend(of_other.error);
@@ -94,8 +99,10 @@ impl ThreadSums {
         }
         for (domain, OfDomain { sums, doubts }) in self.charges {
             for (place, (account, sum)) in accounts.iter_mut().zip(sums).enumerate() {
-                let Some(ChargeSum { energy, error }) = sum else { continue };
-                let mut error = ErrorSum::from(&error);
+                if !sum.is_charged {
+                    continue;
+                }
+                let (energy, mut error) = (sum.energy, ErrorSum::from(&sum.error));
                 let deviation = doubts.get(place).map_or(0.0, |doubt| attribution::length(doubt));
                 error.set_model(deviation);
                 account.charges.insert(domain, Charge { energy, error });
@@ -116,7 +123,9 @@ impl ChargeSums<'_> {
     /// Of `thread`; nothing so far where it is new.
     #[inline]
     pub(super) fn of(&mut self, thread: ThreadId) -> &mut ChargeSum {
-        at(&mut self.of.sums, self.places.of(thread)).get_or_insert_default()
+        let sum = at(&mut self.of.sums, self.places.of(thread));
+        sum.is_charged = true;
+        sum
     }
 
     /// Adds the model's doubt about one charge of `thread`.
@@ -192,6 +201,11 @@ mod tests {
 
     /// No recording has so many threads.
     const FAR: u32 = u32::MAX;
+
+    #[test]
+    fn a_sum_is_a_line_of_the_cache() {
+        assert_eq!(size_of::<ChargeSum>(), 64);
+    }
 
     #[test]
     fn sums_of_some_and_of_others_make_the_sum_of_all() {

@@ -5,18 +5,21 @@ use std::io::{self, Read};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, DataType, FieldRef, Fields, Schema};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::FileMetaData;
 use parquet::file::reader::ChunkReader;
 
 use super::file::{PARTS_THROUGH_KEY, VERSION_KEY};
+use super::file_at::FileAt;
 use super::tables::{ColumnError, Columns, Table};
 use super::{SCHEMA_VERSION, TraceError};
 
@@ -24,7 +27,8 @@ use super::{SCHEMA_VERSION, TraceError};
 /// library would seek to each.
 const READ_AT_ONCE_BYTES: u64 = 4 << 20;
 
-/// The rows of one file, batch by batch, in the file's order. After an error it is not to be used.
+/// The rows of one file or of one of its row groups, batch by batch, in the file's order. After an error it is
+/// not to be used.
 pub(super) struct TableInput<T> {
     path: PathBuf,
     batches: ParquetRecordBatchReader,
@@ -35,48 +39,143 @@ pub(super) struct TableInput<T> {
 impl<T: Table> TableInput<T> {
     /// Opens a table's file or one of its parts, and checks that it has the table's columns.
     pub(super) fn open(file: File, path: &Path) -> Result<Self, TraceError> {
-        let length = file.metadata().map_err(|error| TraceError::read(path, &error))?.len();
+        let length = length_of(&file, path)?;
         if length > READ_AT_ONCE_BYTES {
-            return Self::read(file, path);
+            return LargeFile::with_length(file, length, path)?.rows(None);
         }
         let mut content = Vec::new();
         (&file).read_to_end(&mut content).map_err(|error| TraceError::read(path, &error))?;
-        Self::read(Bytes::from(content), path)
-    }
-
-    fn read(source: impl ChunkReader + 'static, path: &Path) -> Result<Self, TraceError> {
-        // The Parquet types alone say how to read: a writer's Arrow schema (large strings,
-        // dictionaries, views) would only multiply the types to understand.
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = contained(path, || {
-            ParquetRecordBatchReaderBuilder::try_new_with_options(source, options)
-                .map_err(|error| parquet_error(path, &error))
-        })?;
-        let metadata = builder.metadata().file_metadata();
-        check_version(path, metadata)?;
-        let parts_through =
-            value_of(metadata, PARTS_THROUGH_KEY).and_then(|last| last.parse().ok());
-        let known = T::schema();
-        for column in known.fields().iter().filter(|column| !column.is_nullable()) {
-            if builder.schema().column_with_name(column.name()).is_none() {
-                return Err(foreign(path, ColumnError::Missing(column.name().clone())));
-            }
-        }
-        let mask = ProjectionMask::columns(
-            builder.parquet_schema(),
-            known.fields().iter().map(|column| column.name().as_str()),
-        );
-        let batches = contained(path, || {
-            let builder = builder.with_projection(mask).with_batch_size(T::BATCH_ROWS);
-            builder.build().map_err(|error| parquet_error(path, &error))
-        })?;
-        Ok(Self { path: path.to_owned(), batches, parts_through, table: PhantomData })
+        let content = Bytes::from(content);
+        Footer::of::<T>(&content, path)?.rows(content, None, path)
     }
 
     /// The last part that a merged table contains.
     pub(super) fn parts_through(&self) -> Option<u32> {
         self.parts_through
     }
+}
+
+/// A table's file of which the row groups can be read by several threads at once.
+pub(super) struct LargeFile<T> {
+    path: PathBuf,
+    file: FileAt,
+    footer: Footer,
+    table: PhantomData<fn() -> T>,
+}
+
+impl<T: Table> LargeFile<T> {
+    /// Opens a file as [`TableInput::open`] does; `None` where it is so small that it is read in one go.
+    pub(super) fn open(file: File, path: &Path) -> Result<Option<Self>, TraceError> {
+        let length = length_of(&file, path)?;
+        let is_large = length > READ_AT_ONCE_BYTES;
+        is_large.then(|| Self::with_length(file, length, path)).transpose()
+    }
+
+    fn with_length(file: File, length: u64, path: &Path) -> Result<Self, TraceError> {
+        let file = FileAt::new(file, length);
+        let footer = Footer::of::<T>(&file, path)?;
+        Ok(Self { path: path.to_owned(), file, footer, table: PhantomData })
+    }
+
+    /// How many row groups it has.
+    pub(super) fn row_groups(&self) -> usize {
+        self.footer.metadata.metadata().num_row_groups()
+    }
+
+    /// How many bytes one of them takes there.
+    pub(super) fn bytes_of(&self, row_group: usize) -> u64 {
+        let bytes = self.footer.metadata.metadata().row_group(row_group).compressed_size();
+        u64::try_from(bytes).unwrap_or_default()
+    }
+
+    /// The rows of one row group, or of all.
+    pub(super) fn rows(&self, row_group: Option<usize>) -> Result<TableInput<T>, TraceError> {
+        self.footer.clone().rows(self.file.clone(), row_group, &self.path)
+    }
+}
+
+/// What a file says about itself, once it was found to be a table's.
+#[derive(Clone)]
+struct Footer {
+    metadata: ArrowReaderMetadata,
+    columns: ProjectionMask,
+    parts_through: Option<u32>,
+}
+
+impl Footer {
+    /// Of table `T`'s file.
+    fn of<T: Table>(source: &impl ChunkReader, path: &Path) -> Result<Self, TraceError> {
+        let metadata = contained(path, || {
+            ArrowReaderMetadata::load(source, options())
+                .and_then(with_few_texts::<T>)
+                .map_err(|error| parquet_error(path, &error))
+        })?;
+        let of_file = metadata.metadata().file_metadata();
+        check_version(path, of_file)?;
+        let parts_through = value_of(of_file, PARTS_THROUGH_KEY).and_then(|last| last.parse().ok());
+        let known = T::schema();
+        for column in known.fields().iter().filter(|column| !column.is_nullable()) {
+            if metadata.schema().column_with_name(column.name()).is_none() {
+                return Err(foreign(path, ColumnError::Missing(column.name().clone())));
+            }
+        }
+        let names = known.fields().iter().map(|column| column.name().as_str());
+        let columns = ProjectionMask::columns(metadata.parquet_schema(), names);
+        Ok(Self { metadata, columns, parts_through })
+    }
+
+    /// The rows of a row group, or of all, of the `source` that it was read from.
+    fn rows<T: Table>(
+        self,
+        source: impl ChunkReader + 'static,
+        row_group: Option<usize>,
+        path: &Path,
+    ) -> Result<TableInput<T>, TraceError> {
+        let batches = contained(path, || {
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, self.metadata)
+                .with_projection(self.columns)
+                .with_batch_size(T::BATCH_ROWS);
+            let builder = match row_group {
+                Some(row_group) => builder.with_row_groups(vec![row_group]),
+                None => builder,
+            };
+            builder.build().map_err(|error| parquet_error(path, &error))
+        })?;
+        let parts_through = self.parts_through;
+        Ok(TableInput { path: path.to_owned(), batches, parts_through, table: PhantomData })
+    }
+}
+
+/// The Parquet types alone say how to read: a writer's Arrow schema (large strings, dictionaries, views) would only
+/// multiply the types to understand.
+fn options() -> ArrowReaderOptions {
+    ArrowReaderOptions::new().with_skip_arrow_metadata(true)
+}
+
+/// The same file, of which text of a few different values is read as those, and for each row which of them it has.
+fn with_few_texts<T: Table>(
+    metadata: ArrowReaderMetadata,
+) -> Result<ArrowReaderMetadata, ParquetError> {
+    if T::FEW_TEXTS.is_empty() {
+        return Ok(metadata);
+    }
+    let few = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let read_as = |field: &FieldRef| {
+        let is_text = field.data_type() == &DataType::Utf8;
+        if is_text && T::FEW_TEXTS.contains(&field.name().as_str()) {
+            Arc::new(field.as_ref().clone().with_data_type(few.clone()))
+        } else {
+            Arc::clone(field)
+        }
+    };
+    let fields: Fields = metadata.schema().fields().iter().map(read_as).collect();
+    let schema = Arc::new(Schema::new(fields));
+    ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options().with_schema(schema))
+}
+
+/// How many bytes a file has.
+pub(super) fn length_of(file: &File, path: &Path) -> Result<u64, TraceError> {
+    Ok(file.metadata().map_err(|error| TraceError::read(path, &error))?.len())
 }
 
 impl<T: Table> Iterator for TableInput<T> {

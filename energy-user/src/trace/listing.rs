@@ -130,8 +130,12 @@ impl Listing {
 
 /// Opens one file of table `T`.
 pub(super) fn open<T: Table>(path: &Path) -> Result<TableInput<T>, TraceError> {
-    let file = File::open(path).map_err(|error| TraceError::read(path, &error))?;
-    TableInput::open(file, path)
+    TableInput::open(open_file(path)?, path)
+}
+
+/// The file at `path`.
+pub(super) fn open_file(path: &Path) -> Result<File, TraceError> {
+    File::open(path).map_err(|error| TraceError::read(path, &error))
 }
 
 fn read_through<T: Table>(mut input: TableInput<T>) -> Result<(), TraceError> {

@@ -8,9 +8,11 @@
 mod compact;
 mod directory;
 mod file;
+mod file_at;
 mod input;
 mod listing;
 mod output;
+mod pieces;
 mod place;
 mod read_ahead;
 mod read_times;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::directory::Directory;
 use super::listing::{Finding, Listing, open};
 use super::output::TableOutput;
+use super::pieces::{Piece, parts_of, rows_of_pieces};
 use super::place::{SESSION, is_being_recorded};
 use super::read_ahead::ReadAhead;
 use super::session::{Session, SessionState};
@@ -27,7 +28,7 @@ use crate::model::{
 const CHUNK_ROWS: usize = 1 << 16;
 
 /// Some rows of a table, or why there are no more.
-type Rows<T> = Result<Vec<<T as Table>::Row>, TraceError>;
+pub(super) type Rows<T> = Result<Vec<<T as Table>::Row>, TraceError>;
 
 /// A trace, open for reading.
 ///
@@ -199,6 +200,17 @@ impl TraceReader {
         self.ahead::<ResidencyTable>(&self.residency)
     }
 
+    /// Who ran where, in parts that follow each other as [`Self::residency`] does: each can be read by a thread of
+    /// its own, which opens its file and decodes in it. A window's rows may go on in the next part.
+    pub fn residency_parts(
+        &self,
+    ) -> Result<
+        Vec<impl Iterator<Item = Result<Vec<Residency>, TraceError>> + Send + use<>>,
+        TraceError,
+    > {
+        self.parts::<ResidencyTable>(&self.residency)
+    }
+
     /// What was counted while threads ran, in batches, in the order of the windows as recorded; nothing where
     /// nothing was counted. After an error there is nothing more.
     pub fn counts(
@@ -224,6 +236,15 @@ impl TraceReader {
         check_first::<T>(files)?;
         let rows = rows_of::<T>(files.to_vec(), self.sealed.clone());
         ReadAhead::of(rows).map_err(|error| TraceError::read(&self.path, &error))
+    }
+
+    /// The rows of a large table's files in parts, each decoded by who reads it.
+    fn parts<T: Table<Row: Send> + 'static>(
+        &self,
+        files: &[PathBuf],
+    ) -> Result<Vec<impl Iterator<Item = Rows<T>> + Send + use<T>>, TraceError> {
+        let parts = parts_of::<T>(files)?.into_iter();
+        Ok(parts.map(|pieces| rows_of_pieces(pieces, self.sealed.clone())).collect())
     }
 
     /// The frames of each stack, as last known; none where the recording has no stacks.
@@ -293,28 +314,7 @@ fn rows_of<T: Table>(
     files: Vec<PathBuf>,
     sealed: Option<Arc<WindowSet>>,
 ) -> impl Iterator<Item = Rows<T>> {
-    let mut failed = false;
-    files
-        .into_iter()
-        .flat_map(|path| {
-            let (input, error) = match open::<T>(&path) {
-                Ok(input) => (Some(input), None),
-                Err(error) => (None, Some(Err(error))),
-            };
-            input.into_iter().flatten().chain(error)
-        })
-        .map(move |rows| {
-            let mut rows = rows?;
-            if let Some(sealed) = &sealed {
-                rows.retain(|row| T::window(row).is_none_or(|window| sealed.contains(window)));
-            }
-            Ok(rows)
-        })
-        .take_while(move |rows| {
-            let go_on = !failed;
-            failed = rows.is_err();
-            go_on
-        })
+    rows_of_pieces(files.into_iter().map(Piece::<T>::File), sealed)
 }
 
 fn gather<R>(

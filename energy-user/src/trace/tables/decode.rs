@@ -1,6 +1,7 @@
 //! Arrow columns to Rust values. Nothing a file holds can make this panic: a missing column, another
 //! type, a null or an impossible number is an error that names the column.
 
+use std::iter;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use arrow_array::types::{
     UInt64Type,
 };
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, ListArray, PrimitiveArray, RecordBatch, StringArray, StructArray,
+    Array, ArrayRef, BooleanArray, DictionaryArray, ListArray, PrimitiveArray, RecordBatch,
+    StringArray, StructArray,
 };
 use arrow_schema::{DataType, TimeUnit};
 
@@ -143,8 +145,12 @@ impl<'a> Columns<'a> {
         column: &'static str,
         make: impl Fn(&'a str) -> Result<T, ColumnError>,
     ) -> Result<Vec<T>, ColumnError> {
+        let array = self.column(column)?;
+        if let Some(told_apart) = array.as_any().downcast_ref::<DictionaryArray<Int32Type>>() {
+            return made_of_each(column, told_apart, make);
+        }
         let mut few = Few::default();
-        let texts = strings(column, self.column(column)?)?;
+        let texts = strings(column, array)?;
         let mut made = Vec::with_capacity(texts.len());
         for text in texts {
             let text = text.ok_or(ColumnError::Null(column))?;
@@ -210,8 +216,27 @@ impl<'a> Columns<'a> {
     }
 
     fn nulls<T>(&self) -> Vec<Option<T>> {
-        std::iter::repeat_with(|| None).take(self.rows()).collect()
+        iter::repeat_with(|| None).take(self.rows()).collect()
     }
+}
+
+/// What `make` makes of each text, where it is told which rows have the same.
+fn made_of_each<'a, T: Clone>(
+    column: &'static str,
+    texts: &'a DictionaryArray<Int32Type>,
+    make: impl Fn(&'a str) -> Result<T, ColumnError>,
+) -> Result<Vec<T>, ColumnError> {
+    if texts.keys().null_count() > 0 {
+        return Err(ColumnError::Null(column));
+    }
+    let different = strings(column, texts.values())?.iter();
+    let make = |text: Option<&'a str>| make(text.ok_or(ColumnError::Null(column))?);
+    let made: Vec<T> = different.map(make).collect::<Result<_, _>>()?;
+    let which = |key: &i32| {
+        let made = usize::try_from(*key).ok().and_then(|key| made.get(key));
+        made.cloned().ok_or_else(|| impossible(column, key))
+    };
+    texts.keys().values().iter().map(which).collect()
 }
 
 /// What was made of each of a few different texts, which come again and again.
@@ -276,16 +301,15 @@ where
         .as_any()
         .downcast_ref::<PrimitiveArray<T>>()
         .ok_or_else(|| wrong_type(column, array))?;
-    let mut wide = Vec::with_capacity(numbers.len());
-    for number in numbers {
-        let Some(number) = number else {
-            wide.push(None);
-            continue;
-        };
+    let fit = |number: T::Native| {
         let fits = number.try_into().ok().and_then(|whole| N::try_from(whole).ok());
-        wide.push(Some(fits.ok_or_else(|| impossible(column, &number))?));
+        fits.ok_or_else(|| impossible(column, &number))
+    };
+    match numbers.null_count() {
+        0 => numbers.values().iter().map(|number| fit(*number).map(Some)).collect(),
+        all if all == numbers.len() => Ok(iter::repeat_with(|| None).take(all).collect()),
+        _ => numbers.iter().map(|number| number.map(fit).transpose()).collect(),
     }
-    Ok(wide)
 }
 
 fn wrong_type(column: &'static str, array: &ArrayRef) -> ColumnError {
@@ -301,6 +325,7 @@ mod tests {
     use arrow_array::{Int32Array, Int64Array};
 
     use super::*;
+    use crate::model::Provenance;
 
     fn batch(column: &str, array: ArrayRef) -> RecordBatch {
         RecordBatch::try_from_iter_with_nullable([(column, array, true)]).unwrap()
@@ -336,6 +361,32 @@ mod tests {
         assert_eq!(Columns::of(&batch).parsed::<u32>("source").unwrap()[24..27], [24, 0, 1]);
         let error = Columns::of(&batch).parsed::<bool>("source").unwrap_err();
         assert_eq!(error.to_string(), "its column source has the impossible value \"0\"");
+    }
+
+    #[test]
+    fn texts_told_apart_are_read_as_texts_are() {
+        let texts = ["measured", "estimated", "measured"];
+        let told_apart: DictionaryArray<Int32Type> = texts.into_iter().collect();
+        let batch = batch("provenance", Arc::new(told_apart));
+        let columns = Columns::of(&batch);
+        let provenance = columns.parsed::<Provenance>("provenance").unwrap();
+        assert_eq!(provenance.iter().map(|kind| kind.name()).collect::<Vec<_>>(), texts);
+        let shared = columns.shared_texts("provenance").unwrap();
+        assert!(shared.iter().map(AsRef::as_ref).eq(texts));
+        assert!(Arc::ptr_eq(&shared[0], &shared[2]));
+        let error = columns.parsed::<u32>("provenance").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "its column provenance has the impossible value \"measured\""
+        );
+    }
+
+    #[test]
+    fn a_text_that_is_missing_among_those_told_apart_is_an_error_that_names_the_column() {
+        let some: DictionaryArray<Int32Type> = [Some("measured"), None].into_iter().collect();
+        let batch = batch("source", Arc::new(some));
+        let error = Columns::of(&batch).shared_texts("source").unwrap_err();
+        assert_eq!(error, ColumnError::Null("source"));
     }
 
     #[test]

@@ -33,6 +33,7 @@ impl Table for Energy {
 
     const NAME: &'static str = "energy";
     const DELTA_COLUMNS: &'static [&'static str] = &["window", "energy_uj", "busy_ns"];
+    const FEW_TEXTS: &'static [&'static str] = &["domain", "source", "provenance", "flags"];
 
     fn schema() -> SchemaRef {
         Arc::clone(&SCHEMA)
@@ -67,18 +68,20 @@ impl Table for Energy {
         let error = columns.optional_integers("error_uj")?;
         let flags = columns.made_of_few("flags", |names| Ok(CounterFlags::from_names(names)))?;
         let busy = columns.optional_integers("busy_ns")?;
-        Ok((0..columns.rows())
-            .map(|row| EnergySample {
+        let mut rows = Vec::with_capacity(columns.rows());
+        for (row, source) in source.into_iter().enumerate() {
+            rows.push(EnergySample {
                 window: window[row],
                 domain: domain[row],
-                source: Arc::clone(&source[row]),
+                source,
                 provenance: provenance[row],
                 energy: energy[row].map(Microjoules::new),
                 error: error[row].map(Microjoules::new),
                 flags: flags[row],
                 busy: busy[row].map(Nanoseconds::new),
-            })
-            .collect())
+            });
+        }
+        Ok(rows)
     }
 
     fn window(row: &EnergySample) -> Option<u32> {

@@ -52,6 +52,9 @@ pub(super) trait Table {
     /// The integer columns that are smaller as differences of neighbours than as a dictionary.
     const DELTA_COLUMNS: &'static [&'static str];
 
+    /// The text columns of a few different values, which are decoded once for a batch and not for every row.
+    const FEW_TEXTS: &'static [&'static str] = &[];
+
     /// Whether a later row about the same [`Self::key`] replaces an earlier one.
     const KEYED: bool = false;
 

@@ -71,6 +71,7 @@ impl Table for ResidencyTable {
 
 /// The rows in one go, where all columns are of the types that we write and no number is impossible: this is the
 /// table that is long.
+#[expect(clippy::cast_possible_truncation, reason = "no bit is set above the 16th")]
 fn decode_as_written(columns: &Columns<'_>) -> Option<Vec<Residency>> {
     let window = columns.plain::<Int32Type>("window")?;
     let thread = columns.plain::<Int32Type>("thread")?;
@@ -84,18 +85,16 @@ fn decode_as_written(columns: &Columns<'_>) -> Option<Vec<Residency>> {
     if !are_possible {
         return None;
     }
-    let mut rows = Vec::with_capacity(window.len());
     let places = window.iter().zip(thread).zip(cpu);
-    for (((window, thread), cpu), (oncpu, switches)) in places.zip(oncpu.iter().zip(switches)) {
-        rows.push(Residency {
-            window: window.cast_unsigned(),
-            thread: ThreadId(thread.cast_unsigned()),
-            cpu: u16::try_from(*cpu).expect("none has a bit above the 16th"),
-            oncpu: Nanoseconds::new(oncpu.cast_unsigned()),
-            switches: switches.cast_unsigned(),
-        });
-    }
-    Some(rows)
+    let rows = places.zip(oncpu.iter().zip(switches));
+    let rows = rows.map(|(((window, thread), cpu), (oncpu, switches))| Residency {
+        window: window.cast_unsigned(),
+        thread: ThreadId(thread.cast_unsigned()),
+        cpu: cpu.cast_unsigned() as u16,
+        oncpu: Nanoseconds::new(oncpu.cast_unsigned()),
+        switches: switches.cast_unsigned(),
+    });
+    Some(rows.collect())
 }
 
 #[cfg(test)]
