@@ -254,32 +254,24 @@ impl Drift {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lottery::Lottery;
     use super::*;
 
-    /// Two programs that draw 1 J by turns, 50 equations each, of which the first alone varies, from a generator
-    /// of Park and Miller: what is left of the equations, and what the filter is told.
+    /// Two programs that draw 1 J by turns, 50 equations each, of which the first alone varies:
+    /// what is left of the equations, and what the filter is told.
     fn turns(drift: Drift) -> (Vec<f64>, Varying) {
-        let mut seed = 1_u64;
-        let mut normal = || {
-            let sum: f64 = (0..12)
-                .map(|_| {
-                    seed = seed * 48_271 % 0x7fff_ffff;
-                    f64::from(u32::try_from(seed).unwrap()) / f64::from(0x7fff_ffff_u32)
-                })
-                .sum();
-            sum - 6.0
-        };
+        let mut lottery = Lottery::new();
         let variances = vec![1.0, 1e-6];
-        let mut state = drift.part().sqrt() * normal();
+        let mut state = drift.part().sqrt() * lottery.normal();
         let mut noise = Vec::new();
         let mut drawn = Vec::new();
         for equation in 0..3000 {
             let is_first = equation / 50 % 2 == 0;
-            let own = state + (1.0 - drift.part()).sqrt() * normal();
-            noise.push(if is_first { own } else { 0.0 } + 0.1 * normal());
+            let own = state + (1.0 - drift.part()).sqrt() * lottery.normal();
+            noise.push(if is_first { own } else { 0.0 } + 0.1 * lottery.normal());
             drawn.push(if is_first { vec![1.0, 0.0] } else { vec![0.0, 1.0] });
             let renewed = drift.part() * (1.0 - drift.kept() * drift.kept());
-            state = drift.kept() * state + renewed.sqrt() * normal();
+            state = drift.kept() * state + renewed.sqrt() * lottery.normal();
         }
         let counter = vec![0.01; noise.len()];
         (noise, Varying { apart: vec![0.0; drawn.len()], counter, drawn, variances })

@@ -70,7 +70,6 @@ impl SampledUnit {
     pub(super) fn extend(&mut self, next: &Self) {
         self.ran += next.ran;
         self.threads.extend(&next.threads);
-        add_up(&mut self.threads);
         self.squares += next.squares;
         self.by_sample += next.by_sample;
         self.busy += next.busy;
@@ -102,7 +101,10 @@ impl Equation {
             }
             same
         });
-        self.sampled.iter_mut().for_each(|sampled| add_up(&mut sampled.at));
+        for sampled in &mut self.sampled {
+            add_up(&mut sampled.threads);
+            add_up(&mut sampled.at);
+        }
     }
 }
 

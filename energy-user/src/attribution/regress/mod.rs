@@ -19,6 +19,8 @@ mod fit;
 mod functions;
 mod in_window;
 mod linear;
+#[cfg(test)]
+mod lottery;
 mod means;
 mod misfit;
 mod mixes;

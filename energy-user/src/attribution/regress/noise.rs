@@ -267,27 +267,19 @@ impl Parts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lottery::Lottery;
     use super::*;
 
     /// One program of 10 W in 600 equations of 100 ms, every fourth of which it does not run in, beside 20 W of idle power
     /// that are given. The counter is off by so many times what its source says, where it says 0.04 J of each equation.
     fn found(times: f64) -> Noise {
-        let mut seed = 1_u64;
-        let mut normal = || {
-            let sum: f64 = (0..12)
-                .map(|_| {
-                    seed = seed * 48_271 % 0x7fff_ffff;
-                    f64::from(u32::try_from(seed).unwrap()) / f64::from(0x7fff_ffff_u32)
-                })
-                .sum();
-            sum - 6.0
-        };
+        let mut lottery = Lottery::new();
         let mut problem = Problem::default();
         let (mut before, mut wobble) = (0.0, 0.0);
         for equation in 0..600 {
             let ran = if equation % 4 == 0 { 0.0 } else { 0.1 };
-            wobble = 0.95 * wobble + 0.03 * (1.0 - 0.95f64.powi(2)).sqrt() * normal();
-            let edge = times * 0.04 / 2f64.sqrt() * normal();
+            wobble = 0.95 * wobble + 0.03 * (1.0 - 0.95f64.powi(2)).sqrt() * lottery.normal();
+            let edge = times * 0.04 / 2f64.sqrt() * lottery.normal();
             let energy = 10.0 * (1.0 + wobble) * ran + edge - before;
             before = edge;
             problem.lasted.push(0.1);
