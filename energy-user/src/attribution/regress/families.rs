@@ -327,3 +327,55 @@ fn by_column<'a>(
     }
     found.into_iter()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two threads of one unit for 40 windows of 100 ms each, sampled ten times in each as by a lottery: the one is in function 7
+    /// for nine tenths of its time and otherwise in 8, the other the other way round.
+    fn family() -> Family {
+        let thread = |shares: [f64; 2]| SampledThread {
+            unit: 1,
+            windows: 40,
+            ran: 4.0,
+            at: [(Some(7), 4.0 * shares[0]), (Some(8), 4.0 * shares[1])].into(),
+        };
+        let threads = [(ThreadId(2), thread([0.9, 0.1])), (ThreadId(3), thread([0.1, 0.9]))].into();
+        // The squares of means and the variance of a tenth of 10 samples.
+        let [alike, apart] = [0.81 + 0.01 + 0.018, 0.18 - 0.018].map(|product| 4.0 * product);
+        let [one, other] = [Some(7), Some(8)];
+        let products = [
+            ((1, one, one), alike),
+            ((1, one, other), apart),
+            ((1, other, one), apart),
+            ((1, other, other), alike),
+        ];
+        let whereabouts = Whereabouts { threads, products: products.into() };
+        let seen = [(one, (4.0, 40)), (other, (4.0, 40))].into();
+        let shown = Shown { ran: 8.0, by_sample: 0.8, busy: 0.0 };
+        Family::of(vec![7, 8], &seen, &shown, &whereabouts, |unit| unit == 1).unwrap()
+    }
+
+    #[test]
+    fn what_a_window_shows_by_chance_is_drawn_towards_what_is_usual_of_its_thread() {
+        let found = |thread: u32| {
+            let sampled = SampledUnit {
+                unit: 1,
+                ran: 0.1,
+                threads: vec![(ThreadId(thread), 0.1)],
+                squares: 0.01,
+                by_sample: 0.01,
+                busy: 0.0,
+                at: vec![(Some(7), 0.05), (Some(8), 0.05)],
+            };
+            family().times(0.1, Some(&sampled)).expected
+        };
+        for (thread, usual) in [(2, [0.09, 0.01]), (3, [0.01, 0.09])] {
+            let found = found(thread);
+            assert!(found.iter().zip(usual).all(|(a, b)| (a - b).abs() < 0.002), "{found:?}");
+        }
+        // Of one that is not known it is the program's.
+        assert!(found(4).iter().all(|seconds| (seconds - 0.05).abs() < 1e-9));
+    }
+}
