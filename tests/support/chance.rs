@@ -8,13 +8,14 @@ use std::f64::consts::TAU;
 pub(crate) struct Chance(u64);
 
 impl Chance {
+    /// Of each seed from another place of the one sequence there is, far from those of its neighbours.
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        Self(Self(seed).next())
     }
 
-    /// Others of the same seed: of each of these, and for neighbouring seeds, from another place of the sequence.
+    /// Others of the same seed, for each of these.
     pub(crate) fn other(seed: u64, which: u64) -> Self {
-        Self(Self::new(seed ^ (which << 32)).next())
+        Self::new(seed ^ (which << 32))
     }
 
     fn next(&mut self) -> u64 {

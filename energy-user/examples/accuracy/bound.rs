@@ -3,6 +3,7 @@
 use energy_prof::analyze::analyze;
 
 use super::goals::Goal;
+use super::machines;
 use super::oracle::{Known, expected};
 use super::rows::{Case, REGRESS, options};
 use super::score::{LEAST_SHARE, Score};
@@ -31,13 +32,19 @@ pub(super) fn all(seeds: u64) -> anyhow::Result<Vec<Goal>> {
         let mut bound = Score::default();
         let mut beyond = 0.0;
         let mut least_sure = 0.0f64;
-        for seed in 0..seeds {
+        let of_machines = machines::each(seeds, |seed| {
             let simulated = simulate(seed, case.scenario);
+            let mut scores = [(); 2].map(|()| Score::default());
             let profile = analyze(&simulated.recording, &options(&case, REGRESS, &simulated))?;
-            of_regress.add(&profile, &simulated);
+            scores[0].add(&profile, &simulated);
             let best = expected(&simulated, case.scenario.spread, case.calibrated);
-            bound.add_known(&best, &simulated);
-            for error in errors(&best, &simulated) {
+            scores[1].add_known(&best, &simulated);
+            Ok((scores, errors(&best, &simulated)))
+        })?;
+        for ([regress, best], errors) in of_machines {
+            of_regress.extend(regress);
+            bound.extend(best);
+            for error in errors {
                 beyond += probability_beyond(WORST / error);
                 least_sure = least_sure.max(error);
             }

@@ -3,7 +3,7 @@
 use energy_prof::profile::{CallTree, CodeUnit, Profile};
 
 use super::in_memory::PACKAGE;
-use super::score::{Score, mean, percent};
+use super::score::{Score, add, mean, percent};
 use super::simulated_load::Simulated;
 
 /// Functions with less of the active energy are not looked at.
@@ -49,6 +49,14 @@ impl CodeScore {
             self.told[0] += usize::from(told.is_some_and(|function| function.told_apart));
             self.told[1] += 1;
         }
+    }
+
+    /// Adds other machines.
+    pub(super) fn extend(&mut self, next: Self) {
+        self.errors.extend(next.errors);
+        self.programs.extend(next.programs);
+        add(&mut self.held, next.held);
+        add(&mut self.told, next.told);
     }
 
     /// The mean error.

@@ -4,6 +4,7 @@ use energy_prof::analyze::{CallTreeOptions, analyze, profile_and_call_tree};
 
 use super::code_score::CodeScore;
 use super::goals::{Goal, at_most, within};
+use super::machines;
 use super::rows::{Case, REGRESS, TIME, options};
 use super::simulated_code::Code;
 use super::simulated_load::{Loads, Scenario, simulate};
@@ -65,8 +66,9 @@ pub(super) fn all(seeds: u64) -> anyhow::Result<Vec<Goal>> {
 fn rows(case: &Case, seeds: u64) -> anyhow::Result<[CodeScore; 2]> {
     let methods = [TIME, REGRESS];
     let mut scores = methods.map(|_| CodeScore::default());
-    for seed in 0..seeds {
+    let of_machines = machines::each(seeds, |seed| {
         let simulated = simulate(seed, case.scenario);
+        let mut scores = methods.map(|_| CodeScore::default());
         for (score, method) in scores.iter_mut().zip(methods) {
             let options = options(case, method, &simulated);
             let of = CallTreeOptions::default();
@@ -77,6 +79,10 @@ fn rows(case: &Case, seeds: u64) -> anyhow::Result<[CodeScore; 2]> {
             let (profile, tree) = profile_and_call_tree(&simulated.recording, &options, &of)?;
             score.add(&profile, &tree, &simulated);
         }
+        Ok(scores)
+    })?;
+    for of_machine in of_machines {
+        scores.iter_mut().zip(of_machine).for_each(|(score, it)| score.extend(it));
     }
     for (score, method) in scores.iter().zip(methods) {
         println!("{}", score.line(case.name, method.name));

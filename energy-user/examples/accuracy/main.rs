@@ -14,6 +14,7 @@ mod functions;
 mod goals;
 mod hardware;
 mod large;
+mod machines;
 mod oracle;
 mod programs;
 mod rows;

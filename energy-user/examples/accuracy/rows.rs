@@ -4,6 +4,7 @@ use energy_prof::analyze::{AnalyzeOptions, analyze};
 use energy_prof::attribution::{ModelKind, SmtFactor};
 
 use super::in_memory::PACKAGE;
+use super::machines;
 use super::score::Score;
 use super::simulated_load::{Scenario, Simulated, simulate};
 
@@ -65,14 +66,19 @@ pub(super) fn rows<const N: usize>(
     seeds: u64,
 ) -> anyhow::Result<[Score; N]> {
     let mut scores = [(); N].map(|()| Score::default());
-    for seed in 0..seeds {
+    let of_machines = machines::each(seeds, |seed| {
         let simulated = simulate(seed, case.scenario);
+        let mut scores = [(); N].map(|()| Score::default());
         let mut first = None;
         for (score, method) in scores.iter_mut().zip(methods) {
             let profile = analyze(&simulated.recording, &options(case, method, &simulated))?;
             let error = score.add(&profile, &simulated);
             score.compare(error, *first.get_or_insert(error));
         }
+        Ok(scores)
+    })?;
+    for of_machine in of_machines {
+        scores.iter_mut().zip(of_machine).for_each(|(score, it)| score.extend(it));
     }
     for (score, method) in scores.iter().zip(methods) {
         println!("{}", score.line(case.name, method.name));

@@ -92,6 +92,17 @@ impl Score {
         }
     }
 
+    /// Adds other machines.
+    pub(super) fn extend(&mut self, next: Self) {
+        self.errors.extend(next.errors);
+        self.of_threads.extend(next.of_threads);
+        add(&mut self.held, next.held);
+        add(&mut self.told, next.told);
+        self.idle_known += next.idle_known;
+        self.worse += next.worse;
+        self.machines += next.machines;
+    }
+
     /// Compares a machine's mean error with time share's.
     pub(super) fn compare(&mut self, error: f64, of_time: f64) {
         self.worse += usize::from(error > of_time + ALIKE);
@@ -162,6 +173,11 @@ impl Score {
             shown([self.worse, self.machines]),
         )
     }
+}
+
+/// Adds counts.
+pub(super) fn add(counts: &mut [usize; 2], next: [usize; 2]) {
+    counts.iter_mut().zip(next).for_each(|(count, next)| *count += next);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "thousands")]
