@@ -349,7 +349,7 @@ impl Stretch {
 
     /// Starts anew: what came before does not border on what comes next.
     fn break_off(&mut self) {
-        *self = Self { lowest: self.lowest, ..Self::default() };
+        *self = Self { cpus: self.cpus, lowest: self.lowest, ..Self::default() };
     }
 
     /// Forgets the oldest window.
@@ -435,6 +435,38 @@ mod tests {
         let quiet = (500, Some(1), 0);
         assert_eq!(search(&[quiet, (500, None, 0), quiet]), Baseline::Unknown);
         assert_ne!(search(&[quiet, quiet]), Baseline::Unknown);
+    }
+
+    #[test]
+    fn a_stretch_after_a_gap_may_be_as_busy_as_one_before_it() {
+        let topology = Topology {
+            cpus: (0..4).map(|cpu| (cpu, CpuPlace { core: cpu, ..CpuPlace::default() })).collect(),
+        };
+        let mut search = BaselineSearch::new(&topology);
+        for (index, energy) in (0..).zip([None, Some(2_000_000)]) {
+            let start = MonotonicTime::from_nanos(1_000_000_000 * u64::from(index));
+            let window = Window {
+                index,
+                start,
+                end: start + Nanoseconds::from_millis(1000),
+                start_utc: WallTime::default(),
+                lost_switches: 0,
+                lost_events: 0,
+            };
+            let sample = EnergySample {
+                window: index,
+                domain: PACKAGE,
+                source: "test".into(),
+                provenance: Provenance::Measured,
+                energy: energy.map(Microjoules::new),
+                error: None,
+                flags: CounterFlags::NONE,
+                busy: Some(Nanoseconds::from_millis(100)),
+            };
+            search.observe_told(&window, &[sample], &[]);
+        }
+        let found = search.finish(Baselines::default()).of(PACKAGE);
+        assert_eq!(found.power(), Some(Watts::new(2.0)), "{found:?}");
     }
 
     #[test]
