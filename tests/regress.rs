@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use energy_prof::analyze::{AnalyzeError, AnalyzeOptions, analyze, attribute};
-use energy_prof::attribution::{Baseline, IdlePolicy, ModelKind};
+use energy_prof::attribution::{Baseline, IdlePolicy, ModelKind, SmtFactor};
 use energy_prof::model::{Residency, ThreadId};
 use energy_prof::profile::Profile;
 use energy_prof::units::{Microjoules, Nanoseconds, Watts};
@@ -111,6 +111,44 @@ fn idle_power_that_nobody_knows_is_found_where_programs_come_and_go() {
     assert_near(power.get(), 20.0, 0.02);
     assert!(error.get() < 1.0);
     assert_near(profile.total().idle.joules().get(), 600.0, 0.02);
+    assert!(profile.total().closes());
+}
+
+/// A machine of 20 W and 32 CPUs, on two of which one program computes all the time at 10 W each; beside it another of 30 W
+/// comes and goes on four.
+fn never_without(always: &str) -> InMemory {
+    let mut recording = InMemory::new(32);
+    recording.thread(2, leader(200, 1, always)).thread(3, leader(300, 1, "comes and goes"));
+    for window in 0..300_u64 {
+        // From 4 s on it is away for two seconds of every six.
+        let ran = if window % 60 < 40 { 20 + window % 7 * 10 } else { 0 };
+        let energy = 100 * IDLE + 200 * 10 + 4 * ran * 30;
+        let mut rows = vec![(2, 0, 100), (2, 1, 100)];
+        rows.extend((4..8).filter(|_| ran > 0).map(|cpu| (3, cpu, ran)));
+        recording.window(100, &[(PACKAGE, Some((energy, 30)))], &rows);
+    }
+    recording
+}
+
+#[test]
+fn what_ran_in_a_quiet_stretch_is_not_taken_for_idle_power() {
+    // The lowest power seen is 40 W, in stretches in which 2 of 32 CPUs were busy: quiet, but not idle.
+    let recording = never_without("always");
+    let by_time = analyze(&recording, &AnalyzeOptions::default()).unwrap();
+    let seen = by_time.domains[&PACKAGE].baseline;
+    assert!(matches!(seen, Baseline::LowestSeen { power, .. } if power == Watts::new(40.0)));
+    let profile = analyze(&recording, &regress()).unwrap();
+    let Baseline::Fitted { power, error } = profile.domains[&PACKAGE].baseline else {
+        panic!("{:?}", profile.domains[&PACKAGE].baseline)
+    };
+    // It might draw what the other does, or next to nothing: nobody can tell, and so it says.
+    let doubt = 2.0 * error.get();
+    assert!((20.0 - doubt..20.0 + doubt).contains(&power.get()), "{power:?} ±{doubt}");
+    assert!(error.get() > 3.0, "{error:?}");
+    let view = profile.view(&energy_prof::profile::ViewOptions::default(), &|_| None);
+    let row = view.rows.iter().find(|row| row.pid == Some(200)).unwrap();
+    let half = row.error.unwrap().half_width_95().get();
+    assert!((row.energy.joules().get() - 600.0).abs() <= half, "{:?} ±{half}", row.energy);
     assert!(profile.total().closes());
 }
 
@@ -320,12 +358,35 @@ fn held_and_off(scenario: Scenario) -> (f64, f64) {
 }
 
 #[test]
+fn what_time_beside_a_busy_sibling_is_worth_is_found() {
+    // Threads of one program that are pinned to one core meet more often than chance has it: they are left out here.
+    for placement in [Placement::Spread, Placement::Random] {
+        let scenario = Scenario { smt: Some(placement), ..Scenario::new(Loads::Ordinary, 5.0, 30) };
+        for seed in 0..4 {
+            let simulated = simulate(seed, scenario);
+            let options = with_idle(simulated.idle.get());
+            let profile = analyze(&simulated.recording, &options).unwrap();
+            let facts = profile.domains[&PACKAGE].regression.as_ref().unwrap();
+            let found = facts.siblings.unwrap();
+            let truth = simulated.smt_factor.unwrap();
+            let off = (found.worth - truth).abs();
+            assert!(off <= 3.0 * found.error, "{found:?}, not {truth}, {placement:?}");
+            assert!(found.error < 0.12, "{found:?}");
+            let given = AnalyzeOptions { smt: SmtFactor::new(truth), ..options };
+            let facts = analyze(&simulated.recording, &given).unwrap();
+            let facts = facts.domains[&PACKAGE].regression.clone().unwrap();
+            assert_eq!(facts.siblings, None, "it was given");
+        }
+    }
+}
+
+#[test]
 fn intervals_are_wide_enough_where_watts_do_not_add_up() {
     let plain = Scenario::new(Loads::Ordinary, 5.0, 30);
     let by_load = Scenario { frequency: Frequency::ByLoad, ..plain };
     let siblings = Scenario { smt: Some(Placement::Pairs), ..plain };
     for (scenario, least_held, most_off) in
-        [(plain, 0.9, 0.02), (by_load, 0.88, 0.03), (siblings, 0.8, 0.05)]
+        [(plain, 0.9, 0.02), (by_load, 0.88, 0.03), (siblings, 0.88, 0.025)]
     {
         let (held, off) = held_and_off(scenario);
         assert!(held >= least_held, "{held} of {scenario:?}");

@@ -310,7 +310,7 @@ fn the_kernels_functions_are_told_by_who_called_them() {
 fn functions_of_simulated_machines_are_divided_as_the_truth_is() {
     let ordinary = (0.03, 3.0);
     for (hertz, phases, most) in
-        [(997.0, ordinary, 0.03), (99.0, ordinary, 0.06), (99.0, (0.005, 0.02), 0.2)]
+        [(997.0, ordinary, 0.03), (99.0, ordinary, 0.06), (99.0, (0.005, 0.02), 0.25)]
     {
         let code = Some(Code { hertz, ratio: 3.0, phases });
         let scenario = Scenario { code, ..Scenario::new(Loads::Ordinary, 2.0, 30) };

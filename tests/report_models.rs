@@ -64,11 +64,11 @@ fn that_watts_do_not_add_up_is_said_where_they_do_not() {
     };
     let (text, found) = report(Frequency::ByLoad);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(text.contains("package-0: watts do not add up: with 11.3 busy CPUs"), "{text}");
+    assert!(text.contains("package-0: watts do not add up: with 28.3 busy CPUs"), "{text}");
     let [fewest, most, worth, error] =
         ["least_busy_cpus", "most_busy_cpus", "worth", "standard_error"]
             .map(|name| found[name].as_f64().unwrap());
-    let turbo = Turbo::new(32, Chance::other(3, 3));
+    let turbo = Turbo::new(64, Chance::other(3, 3));
     let truth = turbo.worth(most) / turbo.worth(fewest);
     assert!((worth - truth).abs() < 3.0 * error && error < 0.05, "{worth} ±{error}, {truth}");
 

@@ -41,10 +41,10 @@ fn machines_of_published_figures_stay_as_they_are() {
         format!("{:.3} J, {:.4} s, {samples} samples", shown(&simulated), ran(&simulated).seconds())
     });
     insta::assert_snapshot!(found.join("\n"), @r"
-    217.937 J, 7.8788 s, 0 samples
-    453.033 J, 9.4621 s, 0 samples
-    49.042 J, 2.6333 s, 0 samples
-    418.761 J, 8.1721 s, 211 samples
+    340.406 J, 19.3569 s, 0 samples
+    401.433 J, 22.5541 s, 0 samples
+    87.979 J, 1.6347 s, 0 samples
+    261.418 J, 11.6651 s, 322 samples
     ");
 }
 

@@ -270,6 +270,11 @@ impl<'a> EquationGathering<'a> {
         }
     }
 
+    /// Which CPUs feed which domain.
+    pub(super) const fn topology(&self) -> &'a Topology {
+        self.topology
+    }
+
     /// The programs and their functions, and what was gathered of each domain.
     pub(super) fn finish(self) -> (&'a Programs, &'a Functions, BTreeMap<DomainId, Series>) {
         (self.programs, self.functions, self.by_domain)

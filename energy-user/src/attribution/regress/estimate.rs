@@ -15,11 +15,14 @@ use super::linear::Square;
 use super::misfit::{Entries, Misfit};
 use super::noise::Noise;
 use super::pool::Pool;
-use super::prior::{Scale, Spreads, USUAL};
+use super::prior::{Scale, Spreads, Told, USUAL};
 use super::rows::{Rows, Solution};
 
 /// How often weights are found anew.
 const ROUNDS: usize = 6;
+
+/// The largest standard error of an idle power that the equations tell, as part of the mean power.
+pub(super) const SURE_OF_IDLE: f64 = 0.05;
 
 /// The least mean watts of a program with functions, as part of those of all, for the spread of its
 /// functions' watts to be in proportion to.
@@ -62,17 +65,20 @@ pub(super) struct Estimate {
     pub unknowns: Vec<f64>,
     /// In watts squared.
     pub covariance: Square,
-    /// What is known of each column's distance from the mean: 0 where the equations say nothing of it,
-    /// 1 where all. The mean is that of its program where it is a function, and otherwise of all.
-    pub told: Vec<f64>,
-    /// The same of each family, and the mean of all.
-    pub told_families: Vec<f64>,
+    pub told: Told,
     /// How far columns' watts are spread around the mean, in watts.
     pub spread: f64,
     /// How far functions' are around their program's, in watts, for each family.
     pub family_spreads: Vec<f64>,
     /// How far watts add up.
     pub crowding: Option<Crowding>,
+}
+
+impl Estimate {
+    /// The standard error of idle power, in watts.
+    pub(super) fn idle_error(&self) -> f64 {
+        self.covariance.get(IDLE, IDLE).max(0.0).sqrt()
+    }
 }
 
 /// Chooses what is put together.
@@ -202,12 +208,15 @@ impl Problem {
     fn solve_each(&self) -> Option<Estimate> {
         let Settled { problem, misfit, rows, solution, noise, scale, spreads, expected } =
             self.settle()?;
-        let (told, told_families) = problem.told(&rows, &scale, spreads);
+        let told = problem.told(&rows, &scale, spreads);
         let family_spreads =
             scale.families.iter().map(|scale| expected.functions * scale).collect();
         let spread = expected.programs * scale.rate;
-        // How far watts do not add up is in doubt: as far as is to be expected, and not as is likeliest.
-        let doubted = Spreads { misfit: expected.misfit, ..spreads };
+        // How far watts do not add up is in doubt: as far as is to be expected, and not as is likeliest. So are watts
+        // where idle power can be told from them only by how alike they are.
+        let is_idle_told = told.idle <= SURE_OF_IDLE * scale.power;
+        let programs = if self.with_idle && !is_idle_told { expected.programs } else { spreads.programs };
+        let doubted = Spreads { misfit: expected.misfit, programs, ..spreads };
         let prior = problem.prior(&scale, doubted);
         let mut covariance = rows.covariance(&solution.doubted(&rows, &prior), &prior);
         let crowding = misfit.crowding(&covariance, problem.first_bend());
@@ -221,7 +230,6 @@ impl Problem {
             unknowns,
             covariance,
             told,
-            told_families,
             spread,
             family_spreads,
             crowding,

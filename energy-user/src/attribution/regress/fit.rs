@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::equations::{Equation, Series};
-use super::estimate::{COMMON, Estimate, FIRST, IDLE, Problem};
+use super::estimate::{COMMON, Estimate, FIRST, IDLE, Problem, SURE_OF_IDLE};
 use super::families::{Called, Families};
 use super::functions::Functions;
 use super::linear::Factor;
@@ -13,10 +13,6 @@ use super::programs::Programs;
 use super::{FunctionWatts, ProgramWatts, RegressionFacts};
 use crate::attribution::Baseline;
 use crate::units::Watts;
-
-/// The largest standard error of an idle power that is found, as part of the mean power, for it to be
-/// used as the baseline.
-const SURE_OF_IDLE: f64 = 0.05;
 
 /// A weight is a time in nanoseconds times watts in these parts of the common mean.
 pub(super) const PARTS_OF_MEAN: u16 = 4096;
@@ -38,13 +34,20 @@ pub(super) struct Fit {
     pub facts: RegressionFacts,
 }
 
+/// How many CPUs were busy in the stretch that idle power was seen in: what they drew is in it.
+#[expect(clippy::cast_precision_loss, reason = "thousands of CPUs")]
+fn ran_when_quiet(idle: Baseline, cpus: usize) -> f64 {
+    let Baseline::LowestSeen { busy, .. } = idle else { return 0.0 };
+    busy.get() * cpus as f64
+}
+
 impl Fit {
-    /// What equations say of a domain with this idle power; `None` where that is too little.
+    /// What equations say of a domain with this idle power, which so many CPUs feed; `None` where that is too little.
     pub(super) fn of(
         series: &Series,
         programs: &Programs,
         functions: &Functions,
-        idle: Baseline,
+        (idle, cpus): (Baseline, usize),
     ) -> Option<Self> {
         let equations = series.equations();
         let columns = Columns::of(equations, programs);
@@ -77,12 +80,11 @@ impl Fit {
         };
         let mut estimate = problem.solve()?;
         let power = problem.energy.iter().sum::<f64>() / problem.lasted.iter().sum::<f64>();
-        let sure = |estimate: &Estimate| {
-            estimate.covariance.get(IDLE, IDLE).sqrt() <= SURE_OF_IDLE * power
-        };
-        let found_idle = problem.with_idle && sure(&estimate);
+        let found_idle = problem.with_idle
+            && (estimate.told.idle <= SURE_OF_IDLE * power
+                || ran_when_quiet(idle, cpus) * estimate.unknowns[COMMON] > estimate.idle_error());
         if problem.with_idle && !found_idle && known > 0.0 {
-            // Where a quiet stretch was seen, that is believed.
+            // Where a quiet stretch was seen, in which little ran for how unsure the equations are, that is believed.
             problem.with_idle = false;
             for (energy, lasted) in problem.energy.iter_mut().zip(&problem.lasted) {
                 *energy -= known * lasted;
@@ -94,8 +96,10 @@ impl Fit {
             return None;
         }
         let facts = Facts { estimate: &estimate, columns: &columns, families: &families };
-        let deviation = facts.deviation(&[(IDLE, 1.0)]);
-        let idle = found_idle.then(|| (Watts::new(estimate.unknowns[IDLE]), deviation));
+        let found = |estimate: &Estimate| {
+            (Watts::new(estimate.unknowns[IDLE]), Watts::new(estimate.idle_error()))
+        };
+        let idle = found_idle.then(|| found(&estimate));
         let facts = RegressionFacts {
             equations: equations.len(),
             programs: facts.programs(programs, functions),
@@ -243,7 +247,7 @@ struct Facts<'a> {
 
 impl Facts<'_> {
     fn programs(&self, programs: &Programs, functions: &Functions) -> Vec<ProgramWatts> {
-        let mut families = self.estimate.told_families.iter();
+        let mut families = self.estimate.told.families.iter();
         let program = |column: usize| {
             let members = self.families.members[column].clone();
             let family = self.families.of_column(column);
@@ -252,7 +256,7 @@ impl Facts<'_> {
                 members.clone().map(|member| FIRST + member).zip(usual).collect();
             let told = match family {
                 Some(_) => families.next().copied().unwrap_or_default(),
-                None => self.estimate.told[members.start],
+                None => self.estimate.told.columns[members.start],
             };
             let function = |member: usize| FunctionWatts {
                 name: family
@@ -261,7 +265,7 @@ impl Facts<'_> {
                     .to_owned(),
                 power: Watts::new(self.estimate.unknowns[FIRST + member]),
                 error: self.deviation(&[(FIRST + member, 1.0)]),
-                told_apart: self.estimate.told[member] >= TOLD_APART,
+                told_apart: self.estimate.told.columns[member] >= TOLD_APART,
             };
             let of_family = family.map_or(0..0, |_| members.clone());
             ProgramWatts {

@@ -113,10 +113,11 @@ pub struct FunctionWatts {
 impl EquationGathering<'_> {
     /// What the equations say, once baselines are known.
     pub fn solve(self, baselines: &Baselines) -> Regression {
+        let topology = self.topology();
         let (programs, functions, by_domain) = self.finish();
         let mut fits = BTreeMap::new();
         for (domain, series) in by_domain {
-            let idle = baselines.of(domain);
+            let idle = (baselines.of(domain), topology.feeders(domain).known());
             if let Some(fit) = Fit::of(&series, programs, functions, idle) {
                 fits.insert(domain, fit);
             }

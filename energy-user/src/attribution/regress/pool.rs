@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::directions::{Unsure, Varied};
 use super::estimate::{COMMON, Estimate, FIRST, Problem};
 use super::linear::Square;
+use super::prior::Told;
 
 /// What of the usual doubt about a column must be taken away for it to count as told apart.
 pub(super) const TOLD_APART: f64 = 0.5;
@@ -171,12 +172,12 @@ impl Pool {
         }
         let mut told = vec![0.0; self.count];
         for (column, place) in self.place.iter().enumerate() {
-            told[*place] = each.told[column];
+            told[*place] = each.told.columns[column];
         }
         Estimate {
             unknowns: mean.iter().map(|row| sum(row, &|unknown| each.unknowns[unknown])).collect(),
             covariance,
-            told,
+            told: Told { columns: told, ..each.told.clone() },
             ..each.clone()
         }
     }
@@ -205,11 +206,11 @@ impl Pool {
             family_spreads.push(*spread);
             if members.len() > 1 {
                 place.push(FIRST + self.count + left);
-                told_families.push(pooled.told_families[left]);
+                told_families.push(pooled.told.families[left]);
                 left += 1;
             } else {
                 place.push(FIRST + members.start);
-                told_families.push(pooled.told[members.start]);
+                told_families.push(pooled.told.columns[members.start]);
             }
         }
         let size = place.len();
@@ -235,13 +236,12 @@ impl Pool {
         }
         let told = self.place.iter().enumerate().map(|(column, place)| {
             let is_kept = !self.groups.iter().any(|group| group.members.contains(&column));
-            if is_kept { pooled.told[*place] } else { each.told[column] }
+            if is_kept { pooled.told.columns[*place] } else { each.told.columns[column] }
         });
         Estimate {
-            told: told.collect(),
+            told: Told { columns: told.collect(), families: told_families, idle: pooled.told.idle },
             unknowns: place.iter().map(|place| pooled.unknowns[*place]).collect(),
             covariance,
-            told_families,
             spread: each.spread,
             family_spreads,
             crowding: each.crowding,
@@ -251,5 +251,5 @@ impl Pool {
 
 /// Those of which too little is told.
 fn untold(columns: impl Iterator<Item = usize>, each: &Estimate) -> Vec<usize> {
-    columns.filter(|column| each.told[*column] < TOLD_APART).collect()
+    columns.filter(|column| each.told.columns[*column] < TOLD_APART).collect()
 }

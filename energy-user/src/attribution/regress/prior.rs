@@ -13,13 +13,19 @@ use super::rows::{Rows, Solution};
 /// by factors of 2 to 4.
 pub(super) const USUAL_SPREAD: f64 = 0.4;
 
-/// How sure [`USUAL_SPREAD`] is: a standard deviation of its logarithm. Hardly at all.
-const SPREAD_DOUBT: f64 = 2.5;
+/// What is usual of a spread.
+#[derive(Clone, Copy, Debug)]
+struct Usual {
+    spread: f64,
+    /// How sure that is: standard deviations of the logarithm, for the likeliest spread and for the one that is to be
+    /// expected.
+    doubts: [f64; 2],
+}
 
-/// What is usual of a spread, and a standard deviation of its logarithm.
-type Usual = (f64, f64);
-const SPREAD: Usual = (USUAL_SPREAD, SPREAD_DOUBT);
-const BEND: Usual = (USUAL_BEND, BEND_DOUBT);
+/// Programs may as well be alike, if the equations say so. Of those that they say nothing of that is not to be hoped.
+const SPREAD: Usual = Usual { spread: USUAL_SPREAD, doubts: [5.0, 1.0] };
+
+const BEND: Usual = Usual { spread: USUAL_BEND, doubts: [1.5, 1.5] };
 
 /// The spreads tried, from the least: each is the last one times [`SPREAD_STEP`].
 const LEAST_SPREAD: f64 = 0.002;
@@ -69,9 +75,8 @@ impl Bends {
 /// How much more the line of the curve of all rises than a step of it differs from that.
 const LINE_BY_STEP: f64 = 4.0;
 
-/// Watts add up, before anything was seen, and how sure that is: a standard deviation of the logarithm.
+/// Watts add up, before anything was seen.
 const USUAL_BEND: f64 = LEAST_SPREAD;
-const BEND_DOUBT: f64 = 1.5;
 
 /// As far as work usually differs.
 pub(super) const USUAL: Spreads = Spreads {
@@ -131,29 +136,43 @@ impl Spreads {
     }
 }
 
-/// The spread of least doubt, where [`USUAL_SPREAD`] is a little likelier than others, and the one that is to be
+/// The spread of least doubt, where the usual one is a little likelier than others, and the one that is to be
 /// expected, as a mean of squares over all.
-fn by((usual, doubtful): Usual, doubt: impl Fn(f64) -> f64) -> [f64; 2] {
+fn by(Usual { spread: usual, doubts }: Usual, doubt: impl Fn(f64) -> f64) -> [f64; 2] {
     let mut tried = Vec::with_capacity(SPREADS);
     let mut spread = LEAST_SPREAD;
     for _ in 0..SPREADS {
-        let unusual = ((spread / usual).ln() / doubtful).powi(2);
-        tried.push((unusual + doubt(spread), spread));
+        let unusual = (spread / usual).ln();
+        let doubt = doubt(spread);
+        tried.push((spread, doubts.map(|usual| (unusual / usual).powi(2) + doubt)));
         spread *= SPREAD_STEP;
     }
-    let mut best = (f64::INFINITY, usual);
-    for (doubt, spread) in &tried {
-        if *doubt < best.0 {
-            best = (*doubt, *spread);
+    let mut likeliest = (f64::INFINITY, usual);
+    for (spread, [doubt, _]) in &tried {
+        if *doubt < likeliest.0 {
+            likeliest = (*doubt, *spread);
         }
     }
+    let least = tried.iter().map(|(_, [_, doubt])| *doubt).fold(f64::INFINITY, f64::min);
     let (mut all, mut squares) = (0.0, 0.0);
-    for (doubt, spread) in &tried {
-        let likely = ((best.0 - doubt) / 2.0).exp();
+    for (spread, [_, doubt]) in &tried {
+        let likely = ((least - doubt) / 2.0).exp();
         all += likely;
         squares += likely * spread * spread;
     }
-    [best.1, if all > 0.0 { (squares / all).sqrt() } else { best.1 }]
+    [likeliest.1, if all > 0.0 { (squares / all).sqrt() } else { likeliest.1 }]
+}
+
+/// What the equations tell apart.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    /// What is known of each column's distance from the mean: 0 where the equations say nothing of it,
+    /// 1 where all. The mean is that of its program where it is a function, and otherwise of all.
+    pub columns: Vec<f64>,
+    /// The same of each family, and the mean of all.
+    pub families: Vec<f64>,
+    /// The standard error of idle power, in watts.
+    pub idle: f64,
 }
 
 impl Problem {
@@ -192,10 +211,9 @@ impl Problem {
         (precision, right)
     }
 
-    /// How much of the usual doubt the equations take away: about each column's distance from the common
-    /// mean, or where it is a function, from its program's; and about each family's from the common mean.
+    /// What the equations tell, and not what is believed of watts: here these differ as usual.
     #[expect(clippy::cast_precision_loss, reason = "a hundred programs at most")]
-    pub(super) fn told(&self, rows: &Rows, scale: &Scale, found: Spreads) -> (Vec<f64>, Vec<f64>) {
+    pub(super) fn told(&self, rows: &Rows, scale: &Scale, found: Spreads) -> Told {
         let usual = Spreads { misfit: found.misfit, ..USUAL };
         let solution = Solution::of(rows, &self.prior(scale, usual), self.first_bend());
         let of_programs = (USUAL_SPREAD * scale.rate).powi(2);
@@ -232,7 +250,7 @@ impl Problem {
         let alone: Vec<(usize, f64)> = alone.map(|column| (column, ran(column))).collect();
         tell_together(&solution, of_programs, &alone, &mut columns);
         tell_small_with_large(alone, &mut columns);
-        (columns, families)
+        Told { columns, families, idle: solution.variance(&[(IDLE, 1.0)]).max(0.0).sqrt() }
     }
 }
 
