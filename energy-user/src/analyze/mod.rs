@@ -369,6 +369,9 @@ fn first_pass<R: Recording>(
     }
     let mut gathering =
         code.map(|(programs, functions)| EquationGathering::new(topology, programs, functions));
+    if smt.is_none() {
+        gathering = gathering.map(EquationGathering::with_siblings);
+    }
     let reading = Reading { samples: code.is_some(), counts: false };
     for recorded in tables.stream(recording, reading)? {
         let RecordedWindow { window, energy, residency, residency_known, samples, .. } = recorded?;

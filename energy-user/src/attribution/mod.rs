@@ -36,7 +36,7 @@ pub use model::{Model, ModelKind, ParseModelError};
 pub use processes::ProcessNumbers;
 pub use regress::{
     CodeDirections, CodeDoubts, Crowding, EquationGathering, FunctionCensus, FunctionWatts,
-    Functions, InWindow, ProgramWatts, Programs, Regression, RegressionFacts,
+    Functions, InWindow, ProgramWatts, Programs, Regression, RegressionFacts, Siblings,
 };
 pub use rounding::split;
 pub use smt::{ParseSmtFactorError, SmtFactor};

@@ -58,17 +58,9 @@ impl SmtFactor {
         residency: &[Residency],
         topology: &Topology,
     ) -> Vec<Residency> {
-        let mut busy =
-            vec![0_u64; topology.cpus.keys().next_back().map_or(0, |last| usize::from(*last) + 1)];
-        for row in residency.iter().filter(|row| row.thread != ThreadId::IDLE) {
-            if let Some(sum) = busy.get_mut(usize::from(row.cpu)) {
-                *sum += row.oncpu.get();
-            }
-        }
-        let beside = beside(&busy, topology);
+        let beside = Beside::of(length, residency, topology);
         let weigh = |row: &Residency| {
-            let together = beside.get(usize::from(row.cpu)).copied().unwrap_or_default();
-            let together = u128::from(together.min(length.get()));
+            let together = u128::from(beside.on(row.cpu).get());
             let less = u128::from(ONE - self.parts) * together;
             let whole = u128::from(ONE) * u128::from(length.get().max(1));
             let weight = u128::from(row.oncpu.get()) * (whole - less) / whole;
@@ -78,6 +70,32 @@ impl SmtFactor {
         };
         let is_idle = |row: &Residency| row.thread == ThreadId::IDLE;
         residency.iter().map(|row| if is_idle(row) { *row } else { weigh(row) }).collect()
+    }
+}
+
+/// For how long the busiest sibling of each CPU was busy in a window.
+pub(super) struct Beside {
+    length: Nanoseconds,
+    by_cpu: Vec<u64>,
+}
+
+impl Beside {
+    /// Of a window of this length, in which these ran.
+    pub(super) fn of(length: Nanoseconds, residency: &[Residency], topology: &Topology) -> Self {
+        let mut busy =
+            vec![0_u64; topology.cpus.keys().next_back().map_or(0, |last| usize::from(*last) + 1)];
+        for row in residency.iter().filter(|row| row.thread != ThreadId::IDLE) {
+            if let Some(sum) = busy.get_mut(usize::from(row.cpu)) {
+                *sum += row.oncpu.get();
+            }
+        }
+        Self { length, by_cpu: beside(&busy, topology) }
+    }
+
+    /// Beside this CPU; nothing where its place is unknown.
+    pub(super) fn on(&self, cpu: u16) -> Nanoseconds {
+        let together = self.by_cpu.get(usize::from(cpu)).copied().unwrap_or_default();
+        Nanoseconds::new(together.min(self.length.get()))
     }
 }
 

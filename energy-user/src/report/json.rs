@@ -304,6 +304,15 @@ struct Regression<'a> {
     programs: Vec<Program<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     crowding: Option<Crowding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    siblings: Option<Siblings>,
+}
+
+/// What a CPU second beside a busy sibling of its core draws, of what one draws alone.
+#[derive(Serialize)]
+struct Siblings {
+    worth: f64,
+    standard_error: f64,
 }
 
 /// What a CPU second draws beside many busy CPUs, of what it draws beside few.
@@ -357,8 +366,11 @@ impl<'a> Regression<'a> {
             worth: found.worth,
             standard_error: found.error,
         });
+        let siblings = found
+            .siblings
+            .map(|found| Siblings { worth: found.worth, standard_error: found.error });
         let programs = found.programs.iter().map(program).collect();
-        Self { equations: found.equations, programs, crowding }
+        Self { equations: found.equations, programs, crowding, siblings }
     }
 }
 

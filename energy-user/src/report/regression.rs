@@ -2,7 +2,9 @@
 //! tell apart.
 
 use super::scale;
-use crate::attribution::{Crowding, FunctionWatts, ModelKind, ProgramWatts, RegressionFacts};
+use crate::attribution::{
+    Crowding, FunctionWatts, ModelKind, ProgramWatts, RegressionFacts, Siblings,
+};
 use crate::model::DomainId;
 use crate::profile::Profile;
 use crate::units::Watts;
@@ -60,6 +62,9 @@ fn add(domain: DomainId, found: &RegressionFacts, notes: &mut Vec<Note>) {
         some(told.iter().map(watts).collect())
     );
     notes.push(Note { text, is_warning: false });
+    if let Some(found) = found.siblings {
+        notes.push(Note { text: of_siblings(domain, found), is_warning: false });
+    }
     if let Some(text) = found.crowding.and_then(|crowding| of_crowding(domain, crowding)) {
         notes.push(Note { text, is_warning: true });
     }
@@ -81,6 +86,16 @@ fn add(domain: DomainId, found: &RegressionFacts, notes: &mut Vec<Note>) {
          they share by time what they have in common"
     );
     notes.push(Note { text, is_warning: true });
+}
+
+/// What is to be said of siblings of a core.
+fn of_siblings(domain: DomainId, found: Siblings) -> String {
+    let error = DEVIATIONS_95 * found.error;
+    format!(
+        "{domain}: a CPU second beside a busy sibling of its core draws {:.2} ±{error:.2} times what it draws alone, as \
+         the equations have it; threads' time is weighed so (--smt gives a factor that is known)",
+        found.worth
+    )
 }
 
 /// What is to be said of how far watts add up; nothing where they do as far as can be seen.

@@ -91,6 +91,17 @@ impl Columns {
         times
     }
 
+    /// Which part of each column's time in an equation was beside a busy sibling.
+    pub(super) fn beside(&self, equation: &Equation) -> Vec<f64> {
+        let mut beside = vec![0.0; self.columns.len()];
+        for (unit, seconds) in &equation.beside {
+            beside[self.of_unit[unit]] += seconds;
+        }
+        let times = self.times(equation);
+        let part = |(beside, time): (&f64, &f64)| if *time > 0.0 { beside / time } else { 0.0 };
+        beside.iter().zip(&times).map(part).collect()
+    }
+
     /// What a column is called.
     pub(super) fn name(&self, column: usize, programs: &Programs) -> String {
         match self.columns[column] {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::functions::Functions;
 use super::mixes::{Mix, Mixes};
 use super::programs::Programs;
+use crate::attribution::smt::Beside;
 use crate::model::{DomainId, EnergySample, Residency, StackSample, ThreadId, Topology, Window};
 
 /// The shortest stretch of an equation, in seconds. Counters move about once a millisecond, so what a
@@ -28,6 +29,8 @@ pub(super) struct Equation {
     pub variance: f64,
     /// How long each unit ran, ascending by unit.
     pub ran: Vec<(u32, f64)>,
+    /// For how long of that a sibling of its core was busy, as chance has it, where siblings are looked at.
+    pub beside: Vec<(u32, f64)>,
     /// How long it is unknown who ran.
     pub lost: f64,
     /// Where units were that were sampled, ascending by unit.
@@ -86,6 +89,7 @@ impl Equation {
         self.variance += next.variance;
         self.lost += next.lost;
         self.ran.extend(&next.ran);
+        self.beside.extend(&next.beside);
         self.sampled.extend(next.sampled.iter().cloned());
         self.tidy();
     }
@@ -93,6 +97,7 @@ impl Equation {
     /// Sorts by unit, with one entry for each.
     fn tidy(&mut self) {
         add_up(&mut self.ran);
+        add_up(&mut self.beside);
         self.sampled.sort_by_key(|sampled| sampled.unit);
         self.sampled.dedup_by(|next, kept| {
             let same = next.unit == kept.unit;
@@ -212,6 +217,8 @@ pub struct EquationGathering<'a> {
     programs: &'a Programs,
     functions: &'a Functions,
     mixes: Mixes,
+    /// Whether to look at siblings: what time beside them is worth is then found, too.
+    siblings: bool,
     by_domain: BTreeMap<DomainId, Series>,
 }
 
@@ -219,7 +226,14 @@ impl<'a> EquationGathering<'a> {
     /// None yet.
     pub fn new(topology: &'a Topology, programs: &'a Programs, functions: &'a Functions) -> Self {
         let mixes = Mixes::default();
-        Self { topology, programs, functions, mixes, by_domain: BTreeMap::new() }
+        Self { topology, programs, functions, mixes, siblings: false, by_domain: BTreeMap::new() }
+    }
+
+    /// Whoever runs, time is as it was recorded: what it is worth beside a busy sibling of its core is to be found, where
+    /// there are any.
+    #[must_use]
+    pub fn with_siblings(self) -> Self {
+        Self { siblings: self.topology.has_siblings(), ..self }
     }
 
     /// Looks at the next window; `samples` are ascending by thread. A domain whose energy is unknown there
@@ -244,6 +258,8 @@ impl<'a> EquationGathering<'a> {
                 ..Equation::default()
             };
             let feeders = self.topology.feeders(sample.domain);
+            let beside =
+                self.siblings.then(|| Beside::of(window.length(), residency, self.topology));
             let mut sampled: BTreeMap<ThreadId, f64> = BTreeMap::new();
             for row in residency.iter().filter(|row| feeders.contains(row.cpu)) {
                 let seconds = row.oncpu.seconds();
@@ -251,6 +267,10 @@ impl<'a> EquationGathering<'a> {
                     _ if row.thread == ThreadId::IDLE || seconds <= 0.0 => {}
                     Some(unit) => {
                         equation.ran.push((unit, seconds));
+                        if let Some(beside) = &beside {
+                            let part = beside.on(row.cpu).seconds() / equation.lasted;
+                            equation.beside.push((unit, seconds * part));
+                        }
                         if self.mixes.sampled(row.thread).is_some() {
                             *sampled.entry(row.thread).or_default() += seconds;
                         }
@@ -291,6 +311,7 @@ mod tests {
             energy: 1.0,
             variance: 0.5,
             ran: vec![(unit, 0.01)],
+            beside: vec![(unit, 0.005)],
             lost: 0.001,
             sampled: vec![SampledUnit {
                 unit,
@@ -315,6 +336,7 @@ mod tests {
         assert!((equation.energy - 5.0).abs() < 1e-9 && (equation.variance - 2.5).abs() < 1e-9);
         assert_eq!(equation.ran.iter().map(|(unit, _)| *unit).collect::<Vec<_>>(), [3, 7]);
         assert!((equation.ran[1].1 - 0.03).abs() < 1e-9);
+        assert!((equation.beside[1].1 - 0.015).abs() < 1e-9);
         let [three, seven] = equation.sampled.as_slice() else { panic!("{equation:?}") };
         assert_eq!((three.unit, seven.unit), (3, 7));
         assert!((seven.ran - 0.03).abs() < 1e-9 && (seven.squares - 3e-4).abs() < 1e-12);

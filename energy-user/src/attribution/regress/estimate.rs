@@ -8,7 +8,6 @@
 
 use std::ops::Range;
 
-use super::Crowding;
 use super::directions::{Unsure, Varied};
 use super::families::Called;
 use super::linear::Square;
@@ -17,6 +16,7 @@ use super::noise::Noise;
 use super::pool::Pool;
 use super::prior::{Scale, Spreads, Told, USUAL};
 use super::rows::{Rows, Solution};
+use super::{Crowding, Siblings};
 
 /// How often weights are found anew.
 const ROUNDS: usize = 6;
@@ -41,6 +41,8 @@ pub(super) struct Problem {
     pub variance: Vec<f64>,
     /// For how many seconds each column ran in each.
     pub times: Vec<Vec<f64>>,
+    /// Which part of that was beside a busy sibling; nothing where siblings are not looked at.
+    pub beside: Vec<Vec<f64>>,
     /// For how many seconds it is unknown who ran.
     pub lost: Vec<f64>,
     /// Whether idle power is looked for, too.
@@ -72,6 +74,8 @@ pub(super) struct Estimate {
     pub family_spreads: Vec<f64>,
     /// How far watts add up.
     pub crowding: Option<Crowding>,
+    /// What time beside a busy sibling is worth, where that is looked for.
+    pub siblings: Option<Siblings>,
 }
 
 impl Estimate {
@@ -215,25 +219,20 @@ impl Problem {
         // How far watts do not add up is in doubt: as far as is to be expected, and not as is likeliest. So are watts
         // where idle power can be told from them only by how alike they are.
         let is_idle_told = told.idle <= SURE_OF_IDLE * scale.power;
-        let programs = if self.with_idle && !is_idle_told { expected.programs } else { spreads.programs };
+        let programs =
+            if self.with_idle && !is_idle_told { expected.programs } else { spreads.programs };
         let doubted = Spreads { misfit: expected.misfit, programs, ..spreads };
         let prior = problem.prior(&scale, doubted);
         let mut covariance = rows.covariance(&solution.doubted(&rows, &prior), &prior);
         let crowding = misfit.crowding(&covariance, problem.first_bend());
+        let siblings = misfit.siblings(&covariance, problem.first_bend());
         let mut unknowns = solution.unknowns;
         let means = noise.means(&problem, &unknowns, &problem.plain_rows(), &misfit);
         means.apply(&mut unknowns, &mut covariance);
         // Bends are of no use any more, but for what they leave in doubt of the others.
         unknowns.truncate(problem.first_bend());
         let covariance = covariance.part(&(0..unknowns.len()).collect::<Vec<_>>());
-        Some(Estimate {
-            unknowns,
-            covariance,
-            told,
-            spread,
-            family_spreads,
-            crowding,
-        })
+        Some(Estimate { unknowns, covariance, told, spread, family_spreads, crowding, siblings })
     }
 
     /// One row of the table: what each unknown is multiplied by.

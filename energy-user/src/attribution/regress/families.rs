@@ -130,6 +130,12 @@ impl Families {
         self.families.get(&column)
     }
 
+    /// What is known of columns, of each unknown.
+    pub(super) fn of_members(&self, columns: &[f64]) -> Vec<f64> {
+        let members = columns.iter().zip(&self.members);
+        members.flat_map(|(value, members)| std::iter::repeat_n(*value, members.len())).collect()
+    }
+
     /// How long each unknown ran in an equation in which each program's column ran for `programs`, and how
     /// unsure that is of each family.
     pub(super) fn times(

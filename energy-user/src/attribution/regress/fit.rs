@@ -11,7 +11,7 @@ use super::mixes::Mix;
 use super::pool::TOLD_APART;
 use super::programs::Programs;
 use super::{FunctionWatts, ProgramWatts, RegressionFacts};
-use crate::attribution::Baseline;
+use crate::attribution::{Baseline, SmtFactor};
 use crate::units::Watts;
 
 /// A weight is a time in nanoseconds times watts in these parts of the common mean.
@@ -31,6 +31,8 @@ pub(super) struct Fit {
     pub moves: Vec<Vec<f64>>,
     /// How far idle power moves with each cause, in watts; `None` where it was known.
     pub idle_moves: Option<Vec<f64>>,
+    /// What time beside a busy sibling is worth, where that was found.
+    pub smt: Option<SmtFactor>,
     pub facts: RegressionFacts,
 }
 
@@ -56,6 +58,9 @@ impl Fit {
         let above = if idle.is_told() { known } else { 0.0 };
         let times = |it: &Equation| families.times(it, &columns, &columns.times(it));
         let (times, unsure) = equations.iter().map(times).unzip();
+        let has_siblings = equations.iter().any(|it| !it.beside.is_empty());
+        let beside = |it: &Equation| families.of_members(&columns.beside(it));
+        let beside = equations.iter().filter(|_| has_siblings).map(beside).collect();
         let of_programs = families.each().map(|(column, _)| families.members[column].clone());
         let called = families.each().flat_map(|(column, family)| {
             let first = families.members[column].start;
@@ -71,6 +76,7 @@ impl Fit {
             shown: equations.iter().map(|it| it.energy).collect(),
             variance: equations.iter().map(|it| it.variance).collect(),
             times,
+            beside,
             lost: equations.iter().map(|it| it.lost).collect(),
             with_idle: !idle.is_told(),
             families: of_programs.collect(),
@@ -105,6 +111,7 @@ impl Fit {
             programs: facts.programs(programs, functions),
             idle,
             crowding: estimate.crowding,
+            siblings: estimate.siblings,
         };
         Some(Self::ready(&estimate, mean, columns, families, facts))
     }
@@ -137,7 +144,8 @@ impl Fit {
         let unknowns = (FIRST..FIRST + count).chain([COMMON]);
         let moves = unknowns.zip(&parts).map(|(unknown, parts)| scaled(unknown, *parts)).collect();
         let idle_moves = facts.idle.is_some().then(|| factor.row(IDLE).to_vec());
-        Self { columns, families, mean, parts, moves, idle_moves, facts }
+        let smt = facts.siblings.and_then(|found| SmtFactor::new(found.worth));
+        Self { columns, families, mean, parts, moves, idle_moves, smt, facts }
     }
 
     /// How many independent causes there are that its coefficients move with.

@@ -13,6 +13,8 @@ use crate::units::{Microjoules, Nanoseconds};
 #[derive(Debug)]
 pub struct InWindow<'a> {
     regression: &'a Regression,
+    /// How long the window is.
+    length: Nanoseconds,
     mixes: Mixes,
 }
 
@@ -37,12 +39,13 @@ pub(super) struct Divided<'a> {
 impl<'a> InWindow<'a> {
     /// Before the first window.
     pub fn new(regression: &'a Regression) -> Self {
-        Self { regression, mixes: Mixes::default() }
+        Self { regression, length: Nanoseconds::ZERO, mixes: Mixes::default() }
     }
 
     /// Goes on to the next window, in which threads were sampled there; `samples` are ascending by thread.
     pub fn go_on(&mut self, window: &Window, samples: &[StackSample]) {
         let Regression { programs, functions, .. } = self.regression;
+        self.length = window.length();
         self.mixes.look(window, samples, programs, functions);
     }
 
@@ -98,8 +101,12 @@ impl Divided<'_> {
 
 impl Model for InWindow<'_> {
     fn weights(&self, domain: DomainId, ran: &[Residency]) -> Vec<(ThreadId, u64)> {
-        let mut weights = TimeShare.weights(domain, ran);
-        let Some(fit) = self.regression.fit(domain) else { return weights };
+        let fit = self.regression.fit(domain);
+        let topology = &self.regression.topology;
+        let weighed = fit.and_then(|fit| fit.smt);
+        let weighed = weighed.map(|factor| factor.weighed(self.length, ran, topology));
+        let mut weights = TimeShare.weights(domain, weighed.as_deref().unwrap_or(ran));
+        let Some(fit) = fit else { return weights };
         for (thread, weight) in &mut weights {
             let unit = self.regression.programs.unit_of(*thread);
             let places = fit.at(unit, self.mixes.last(*thread));

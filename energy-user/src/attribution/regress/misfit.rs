@@ -13,9 +13,9 @@
 
 use std::ops::Range;
 
-use super::Crowding;
 use super::estimate::{COMMON, FIRST, Problem, dot};
 use super::linear::Square;
+use super::{Crowding, Siblings};
 
 /// Into how many steps the curve of all is cut, from no CPU busy to the most that were.
 const STEPS: u8 = 6;
@@ -37,7 +37,15 @@ pub(super) enum Kind {
     Own,
     /// For two programs: a line over how busy the other one is.
     Beside,
+    /// For how much of its time a program was beside a busy sibling of a core.
+    Siblings,
 }
+
+/// How much less a CPU second beside a busy sibling is worth, before the equations: the middle of what is published.
+const USUAL_SIBLINGS: f64 = 0.3;
+
+/// A core draws no less with both of its CPUs busy than with one.
+const MOST_SIBLINGS: f64 = 0.5;
 
 /// One way in which watts may not add up, of which there is so much in all equations.
 #[derive(Clone, Debug)]
@@ -68,6 +76,8 @@ pub(super) struct Misfit {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entries {
     pub kinds: Vec<Kind>,
+    /// How much of each there is before the equations, as the unknown has it.
+    pub usual: Vec<f64>,
     /// Of each equation, by bend, in joules.
     pub each: Vec<Vec<f64>>,
 }
@@ -107,7 +117,11 @@ impl Misfit {
             };
             bends.extend(loads[..index].iter().map(beside));
         }
-        let sizes = vec![0.0; bends.len()];
+        let mut sizes = vec![0.0; bends.len()];
+        if !problem.beside.is_empty() {
+            bends.push(Bend::of_siblings(problem));
+            sizes.push(USUAL_SIBLINGS);
+        }
         Self { bends, sizes, busy: all.busy }
     }
 
@@ -116,6 +130,10 @@ impl Misfit {
     pub(super) fn applied(&self, problem: &Problem, watts: &[f64]) -> Problem {
         let mut bent = problem.clone();
         bent.misfit.kinds = self.bends.iter().map(|bend| bend.kind).collect();
+        let usual = |(bend, size): (&Bend, &f64)| {
+            if bend.kind == Kind::Siblings { USUAL_SIBLINGS - size } else { 0.0 }
+        };
+        bent.misfit.usual = self.bends.iter().zip(&self.sizes).map(usual).collect();
         for (equation, times) in problem.times.iter().enumerate() {
             let mut worth = vec![1.0; times.len()];
             let mut of_lost = 1.0;
@@ -146,8 +164,11 @@ impl Misfit {
             for (unsure, family) in unsure.zip(&problem.families) {
                 unsure.scale(worth[family.start]);
             }
-            // What times are worth contains what there is so far; unknown is all of it.
-            bent.energy[equation] += dot(&entries, &self.sizes);
+            // What times are worth contains what there is so far. Unknown is all of it, but of siblings what more there is:
+            // what is so far is in the weights of threads.
+            let known = entries.iter().zip(&self.sizes).zip(&self.bends);
+            let known = known.filter(|(_, bend)| bend.kind != Kind::Siblings);
+            bent.energy[equation] += known.map(|((entry, size), _)| entry * size).sum::<f64>();
             bent.misfit.each.push(entries);
         }
         bent
@@ -155,7 +176,21 @@ impl Misfit {
 
     /// Goes on with as much of each bend as these unknowns say.
     pub(super) fn go_on(&mut self, unknowns: &[f64]) {
-        self.sizes.copy_from_slice(&unknowns[unknowns.len() - self.bends.len()..]);
+        let found = &unknowns[unknowns.len() - self.bends.len()..];
+        for ((size, bend), found) in self.sizes.iter_mut().zip(&self.bends).zip(found) {
+            *size = match bend.kind {
+                Kind::Siblings => (*size + found).clamp(0.0, MOST_SIBLINGS),
+                _ => *found,
+            };
+        }
+    }
+
+    /// What a CPU second beside a busy sibling is worth, where siblings are looked at; `covariance` is that of the
+    /// unknowns, of which bends are from `first` on.
+    pub(super) fn siblings(&self, covariance: &Square, first: usize) -> Option<Siblings> {
+        let place = self.bends.iter().position(|bend| bend.kind == Kind::Siblings)?;
+        let error = covariance.get(first + place, first + place).max(0.0).sqrt();
+        Some(Siblings { worth: 1.0 - self.sizes[place], error })
     }
 
     /// What a CPU second is worth in the busiest equation, of what it is in the quietest; `covariance` is that of the
@@ -193,6 +228,16 @@ impl Bend {
     fn of_all(kind: Kind, all: &Load, curve: impl Fn(f64) -> f64) -> Self {
         let more = all.busy.iter().map(|busy| curve(busy / all.most)).collect();
         Self { kind, parts: vec![all.bent(more)] }
+    }
+
+    /// Watts are those of a CPU second that has its core alone.
+    fn of_siblings(problem: &Problem) -> Self {
+        let of_program = |columns: Range<usize>| Bent {
+            more: problem.beside.iter().map(|beside| -beside[columns.start]).collect(),
+            columns,
+        };
+        let parts = problem.programs().into_iter().map(of_program).collect();
+        Self { kind: Kind::Siblings, parts }
     }
 
     fn is_of_all(&self) -> bool {

@@ -35,7 +35,7 @@ mod stated;
 use std::collections::BTreeMap;
 
 use super::Baselines;
-use crate::model::{DomainId, StackId, ThreadId};
+use crate::model::{DomainId, StackId, ThreadId, Topology};
 use crate::units::Watts;
 use fit::Fit;
 
@@ -51,6 +51,7 @@ pub struct Regression {
     by_domain: BTreeMap<DomainId, Fit>,
     programs: Programs,
     functions: Functions,
+    topology: Topology,
 }
 
 /// What a regression says of one domain.
@@ -64,6 +65,17 @@ pub struct RegressionFacts {
     pub idle: Option<(Watts, Watts)>,
     /// How far watts add up.
     pub crowding: Option<Crowding>,
+    /// What time beside a busy sibling is worth, where CPUs share cores and nobody said.
+    pub siblings: Option<Siblings>,
+}
+
+/// What a CPU second beside a busy sibling of the same core draws, of what one draws that has its core alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Siblings {
+    /// From 0.5 to 1.
+    pub worth: f64,
+    /// The standard error of that.
+    pub error: f64,
 }
 
 /// What a CPU second draws beside many busy CPUs, of what it draws beside few.
@@ -122,7 +134,9 @@ impl EquationGathering<'_> {
                 fits.insert(domain, fit);
             }
         }
-        Regression { by_domain: fits, programs: programs.clone(), functions: functions.clone() }
+        let topology = topology.clone();
+        let (programs, functions) = (programs.clone(), functions.clone());
+        Regression { by_domain: fits, programs, functions, topology }
     }
 }
 

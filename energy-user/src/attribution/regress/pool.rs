@@ -106,6 +106,12 @@ impl Pool {
             times.iter().zip(&self.place).for_each(|(time, place)| row[*place] += time);
             row
         };
+        // All functions of a program are beside siblings for the same part of their time.
+        let alike = |beside: &Vec<f64>| {
+            let mut row = vec![0.0; self.count];
+            beside.iter().zip(&self.place).for_each(|(part, place)| row[*place] = *part);
+            row
+        };
         let families: Vec<Range<usize>> =
             problem.families.iter().map(|members| self.members(members)).collect();
         let kept = |unsure: &Vec<Unsure>| {
@@ -130,6 +136,7 @@ impl Pool {
         };
         Problem {
             times: problem.times.iter().map(pooled).collect(),
+            beside: problem.beside.iter().map(alike).collect(),
             varied: problem.families.iter().zip(&problem.varied).filter_map(of_groups).collect(),
             unsure: problem.unsure.iter().map(kept).collect(),
             called: Vec::new(),
@@ -245,6 +252,7 @@ impl Pool {
             spread: each.spread,
             family_spreads,
             crowding: each.crowding,
+            siblings: each.siblings,
         }
     }
 }

@@ -68,12 +68,16 @@ impl Bends {
             Kind::Step => self.steps,
             Kind::Own => self.own,
             Kind::Beside => self.beside,
+            Kind::Siblings => SIBLINGS,
         }
     }
 }
 
 /// How much more the line of the curve of all rises than a step of it differs from that.
 const LINE_BY_STEP: f64 = 4.0;
+
+/// How far what time beside a busy sibling is worth differs from machine to machine.
+const SIBLINGS: f64 = 0.12;
 
 /// Watts add up, before anything was seen.
 const USUAL_BEND: f64 = LEAST_SPREAD;
@@ -199,8 +203,11 @@ impl Problem {
             }
             pull(mean, COMMON, of_programs);
         }
-        for (unknown, kind) in (self.first_bend()..).zip(&self.misfit.kinds) {
-            precision.add(unknown, unknown, spreads.misfit.of(*kind).powi(-2));
+        let bends = self.misfit.kinds.iter().zip(&self.misfit.usual);
+        for (unknown, (kind, usual)) in (self.first_bend()..).zip(bends) {
+            let strength = spreads.misfit.of(*kind).powi(-2);
+            precision.add(unknown, unknown, strength);
+            right[unknown] = strength * usual;
         }
         // The mean itself may be anything.
         precision.add(COMMON, COMMON, 1e-6 / scale.rate.powi(2));
