@@ -67,6 +67,8 @@ pub(crate) struct Scenario {
     pub(crate) loads: Loads,
     /// The most expensive program's watts per CPU second, as a multiple of the cheapest's.
     pub(crate) spread: f64,
+    /// Whether that is by chance from 1 to this, its logarithm evenly, and not the same on all machines.
+    pub(crate) any_spread: bool,
     pub(crate) seconds: u32,
     /// How many programs there are, where that is not left to chance.
     pub(crate) programs: Option<usize>,
@@ -86,6 +88,7 @@ impl Scenario {
         Self {
             loads,
             spread,
+            any_spread: false,
             seconds,
             programs: None,
             code: None,
@@ -126,6 +129,10 @@ pub(crate) fn simulate(seed: u64, scenario: Scenario) -> Simulated {
     let mut chance = Chance::new(seed);
     // What only some machines have is drawn from chances of its own, so that the others stay as they are.
     let chance_of = |which| Chance::other(seed, which);
+    let scenario = match scenario.any_spread {
+        true => Scenario { spread: scenario.spread.powf(chance_of(5).unit()), ..scenario },
+        false => scenario,
+    };
     let mut crowd = (scenario.size == Size::Large).then(|| chance_of(1));
     let mut cpus = 1 << chance.below(1, 6);
     if let Some(chance) = &mut crowd {
