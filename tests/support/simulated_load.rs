@@ -129,10 +129,12 @@ pub(crate) fn simulate(seed: u64, scenario: Scenario) -> Simulated {
     let mut chance = Chance::new(seed);
     // What only some machines have is drawn from chances of its own, so that the others stay as they are.
     let chance_of = |which| Chance::other(seed, which);
-    let scenario = match scenario.any_spread {
-        true => Scenario { spread: scenario.spread.powf(chance_of(5).unit()), ..scenario },
-        false => scenario,
+    let spread = if scenario.any_spread {
+        scenario.spread.powf(chance_of(5).unit())
+    } else {
+        scenario.spread
     };
+    let scenario = Scenario { spread, ..scenario };
     let mut crowd = (scenario.size == Size::Large).then(|| chance_of(1));
     let mut cpus = 1 << chance.below(1, 6);
     if let Some(chance) = &mut crowd {
