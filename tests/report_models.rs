@@ -11,6 +11,7 @@ use crate::support::chance::Chance;
 use crate::support::energy_prof::energy_prof;
 use crate::support::in_memory::{InMemory, PACKAGE, leader};
 use crate::support::outcome::Outcome;
+use crate::support::simulated_cores::Placement;
 use crate::support::simulated_frequency::Turbo;
 use crate::support::simulated_load::{Frequency, Loads, Scenario, Simulated, simulate};
 
@@ -76,6 +77,29 @@ fn that_watts_do_not_add_up_is_said_where_they_do_not() {
     assert!(!text.contains("do not add up"), "{text}");
     let [worth, error] = ["worth", "standard_error"].map(|name| found[name].as_f64().unwrap());
     assert!((worth - 1.0).abs() < 3.0 * error, "{worth} ±{error}");
+}
+
+#[test]
+fn what_time_beside_a_busy_sibling_is_worth_is_said() {
+    let smt = Some(Placement::Random);
+    let scenario = Scenario { smt, ..Scenario::new(Loads::Ordinary, 5.0, 60) };
+    let Simulated { recording, idle, smt_factor, .. } = simulate(3, scenario);
+    let given = [(PACKAGE, idle)].into();
+    let model = ModelKind::Regress;
+    let options = AnalyzeOptions { model, given, ..AnalyzeOptions::default() };
+    let profile = analyze(&recording, &options).unwrap();
+    let json: Value =
+        serde_json::from_str(&json(&profile, &ReportOptions::default(), &|_| None)).unwrap();
+    let found = &json["domains"][0]["regression"]["siblings"];
+    let [worth, error] = ["worth", "standard_error"].map(|name| found[name].as_f64().unwrap());
+    assert!((worth - smt_factor.unwrap()).abs() < 3.0 * error && error < 0.05, "{found}");
+    let text = summary(&profile, false, 100);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = format!(
+        "a CPU second beside a busy sibling of its core draws {worth:.2} ±{:.2} times what it draws alone",
+        1.96 * error
+    );
+    assert!(text.contains(&said), "{text}");
 }
 
 #[test]

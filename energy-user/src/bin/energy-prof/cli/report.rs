@@ -19,7 +19,8 @@ pub(crate) struct DivideArguments {
     #[arg(long, default_value = "time", value_parser = one_of::<ModelKind>, help_heading = "Attribution")]
     pub(crate) model: ModelKind,
     /// What a CPU second beside a busy sibling of the same core (SMT) draws, as part of one that has its core
-    /// alone: 0.5 to 1; 0.575 where both together draw 15 % more than one. `calibrate` finds it
+    /// alone: 0.5 to 1; 0.575 where both together draw 15 % more than one. `calibrate` measures it; left out,
+    /// `regress` finds one in the trace
     #[arg(long, value_name = "FACTOR", value_parser = one_of::<SmtFactor>, help_heading = "Attribution")]
     pub(crate) smt: Option<SmtFactor>,
     /// What becomes of idle energy: separate keeps it in a row of its own; proportional charges it to what
