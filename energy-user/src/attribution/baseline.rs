@@ -369,10 +369,12 @@ mod tests {
 
     const PACKAGE: DomainId = DomainId::of_socket(Domain::Package, 0);
 
-    /// One CPU; each window is `(milliseconds, microjoules, busy milliseconds)`.
+    /// One CPU; each window is `(milliseconds, microjoules, busy milliseconds)`. Whether who ran is read or samples tell how
+    /// busy CPUs were is all the same.
     fn search(windows: &[(u64, Option<u64>, u64)]) -> Baseline {
         let topology = Topology { cpus: [(0, CpuPlace::default())].into() };
         let mut search = BaselineSearch::new(&topology);
+        let mut told = BaselineSearch::new(&topology);
         let mut at = MonotonicTime::from_nanos(5_000_000_000);
         for (index, (length, energy, busy)) in (0..).zip(windows) {
             let window = Window {
@@ -392,8 +394,9 @@ mod tests {
                 energy: energy.map(Microjoules::new),
                 error: None,
                 flags: CounterFlags::NONE,
-                busy: None,
+                busy: Some(Nanoseconds::from_millis(*busy)),
             };
+            told.observe_told(&window, std::slice::from_ref(&energy), &[]);
             let busy = Residency {
                 window: index,
                 thread: ThreadId::FIRST,
@@ -403,7 +406,9 @@ mod tests {
             };
             search.observe(&window, &[energy], &[busy], &[]);
         }
-        search.finish(Baselines::default()).of(PACKAGE)
+        let found = search.finish(Baselines::default()).of(PACKAGE);
+        assert_eq!(told.finish(Baselines::default()).of(PACKAGE), found);
+        found
     }
 
     #[test]
@@ -439,33 +444,7 @@ mod tests {
 
     #[test]
     fn a_stretch_after_a_gap_may_be_as_busy_as_one_before_it() {
-        let topology = Topology {
-            cpus: (0..4).map(|cpu| (cpu, CpuPlace { core: cpu, ..CpuPlace::default() })).collect(),
-        };
-        let mut search = BaselineSearch::new(&topology);
-        for (index, energy) in (0..).zip([None, Some(2_000_000)]) {
-            let start = MonotonicTime::from_nanos(1_000_000_000 * u64::from(index));
-            let window = Window {
-                index,
-                start,
-                end: start + Nanoseconds::from_millis(1000),
-                start_utc: WallTime::default(),
-                lost_switches: 0,
-                lost_events: 0,
-            };
-            let sample = EnergySample {
-                window: index,
-                domain: PACKAGE,
-                source: "test".into(),
-                provenance: Provenance::Measured,
-                energy: energy.map(Microjoules::new),
-                error: None,
-                flags: CounterFlags::NONE,
-                busy: Some(Nanoseconds::from_millis(100)),
-            };
-            search.observe_told(&window, &[sample], &[]);
-        }
-        let found = search.finish(Baselines::default()).of(PACKAGE);
+        let found = search(&[(1000, None, 0), (1000, Some(2_000_000), 100)]);
         assert_eq!(found.power(), Some(Watts::new(2.0)), "{found:?}");
     }
 
