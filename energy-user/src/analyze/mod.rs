@@ -49,7 +49,7 @@ use ahead::divided_ahead;
 use cards::Cards;
 use read_apart::read_apart;
 use shared_out::shared_out;
-use smt::{check_smt, weighed};
+use smt::{Weighing, check_smt, weighed};
 use windows::{Reading, RecordedWindow, Tables, of_recording};
 
 /// The choices an analysis is made with.
@@ -137,6 +137,8 @@ struct Plan {
     processes: ProcessNumbers,
     /// What the model `regress` found, where it is the one chosen.
     regression: Option<Regression>,
+    /// What time beside siblings is worth, where that was given.
+    weighing: Option<Weighing>,
 }
 
 impl Plan {
@@ -155,13 +157,14 @@ impl Plan {
             ModelKind::Regress => Some(code_of(recording)?),
             ModelKind::Time | ModelKind::Cycles => None,
         };
+        let weighing = options.smt.map(|factor| Weighing::new(factor, recording.topology()));
         let (baselines, regression) =
-            first_pass(&tables, recording, &cards, known, code.as_ref(), options.smt)?;
+            first_pass(&tables, recording, &cards, known, code.as_ref(), weighing.as_ref())?;
         let processes = match options.idle {
             IdlePolicy::Equal => ProcessNumbers::new(&recording.threads().map_err(of_recording)?),
             _ => ProcessNumbers::default(),
         };
-        let plan = Self { tables, start, cards, baselines, processes, regression };
+        let plan = Self { tables, start, cards, baselines, processes, regression, weighing };
         plan.check_range(options)?;
         Ok(plan)
     }
@@ -251,7 +254,7 @@ impl Plan {
         let idle = IdleRule::new(options.idle, &self.processes);
         let rules = Rules { topology, baselines: &self.baselines, model, idle };
         let cards = self.cards.of_window(window);
-        let ran = weighed(options.smt, window, residency, topology);
+        let ran = weighed(self.weighing.as_ref(), window, residency);
         attribute_window_with_cards(window, energy, &ran, &cards, &rules)
     }
 
@@ -354,7 +357,7 @@ fn first_pass<R: Recording>(
     cards: &Cards,
     known: Baselines,
     code: Option<&(Programs, Functions)>,
-    smt: Option<SmtFactor>,
+    weighing: Option<&Weighing>,
 ) -> Result<(Baselines, Option<Regression>), AnalyzeError> {
     if known.cover(tables.sources.keys()) && code.is_none() {
         return Ok((known, None));
@@ -369,7 +372,7 @@ fn first_pass<R: Recording>(
     }
     let mut gathering =
         code.map(|(programs, functions)| EquationGathering::new(topology, programs, functions));
-    if smt.is_none() {
+    if weighing.is_none() {
         gathering = gathering.map(EquationGathering::with_siblings);
     }
     let reading = Reading { samples: code.is_some(), counts: false };
@@ -377,7 +380,7 @@ fn first_pass<R: Recording>(
         let RecordedWindow { window, energy, residency, residency_known, samples, .. } = recorded?;
         search.observe(&window, energy, &residency, &cards.of_window(&window));
         if let Some(gathering) = gathering.as_mut().filter(|_| residency_known) {
-            let ran = weighed(smt, &window, &residency, topology);
+            let ran = weighed(weighing, &window, &residency);
             gathering.observe(&window, energy, &ran, &samples);
         }
     }

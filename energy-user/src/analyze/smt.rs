@@ -3,18 +3,32 @@
 use std::borrow::Cow;
 
 use super::{AnalyzeError, AnalyzeOptions, Recording};
-use crate::attribution::{ModelKind, SmtFactor};
+use crate::attribution::{ModelKind, SharedCores, SmtFactor};
 use crate::model::{Residency, Topology, Window};
+
+/// What time beside siblings is worth, of a recording.
+pub(super) struct Weighing {
+    factor: SmtFactor,
+    cores: SharedCores,
+}
+
+impl Weighing {
+    /// With a factor that was given, on a machine whose CPUs are placed so.
+    pub(super) fn new(factor: SmtFactor, topology: &Topology) -> Self {
+        Self { factor, cores: SharedCores::of(topology) }
+    }
+}
 
 /// Who ran in a window, with what their time is worth.
 pub(super) fn weighed<'a>(
-    smt: Option<SmtFactor>,
+    weighing: Option<&Weighing>,
     window: &Window,
     residency: &'a [Residency],
-    topology: &Topology,
 ) -> Cow<'a, [Residency]> {
-    match smt {
-        Some(factor) => Cow::Owned(factor.weighed(window.length(), residency, topology)),
+    match weighing {
+        Some(Weighing { factor, cores }) => {
+            Cow::Owned(factor.weighed(window.length(), residency, cores))
+        }
         None => Cow::Borrowed(residency),
     }
 }

@@ -39,7 +39,7 @@ pub use regress::{
     Functions, InWindow, ProgramWatts, Programs, Regression, RegressionFacts, Siblings,
 };
 pub use rounding::split;
-pub use smt::{ParseSmtFactorError, SmtFactor};
+pub use smt::{ParseSmtFactorError, SharedCores, SmtFactor};
 pub use stacks::{StackCharge, StackDivider, ThreadCharge};
 pub use time_share::TimeShare;
 

@@ -56,9 +56,9 @@ impl SmtFactor {
         self,
         length: Nanoseconds,
         residency: &[Residency],
-        topology: &Topology,
+        cores: &SharedCores,
     ) -> Vec<Residency> {
-        let beside = Beside::of(length, residency, topology);
+        let beside = cores.beside(length, residency);
         let weigh = |row: &Residency| {
             let together = u128::from(beside.on(row.cpu).get());
             let less = u128::from(ONE - self.parts) * together;
@@ -73,46 +73,59 @@ impl SmtFactor {
     }
 }
 
+/// Which CPUs share a core.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedCores {
+    /// The siblings of each CPU.
+    siblings: Vec<Vec<u16>>,
+}
+
 /// For how long the busiest sibling of each CPU was busy in a window.
 pub(super) struct Beside {
     length: Nanoseconds,
     by_cpu: Vec<u64>,
 }
 
-impl Beside {
-    /// Of a window of this length, in which these ran.
-    pub(super) fn of(length: Nanoseconds, residency: &[Residency], topology: &Topology) -> Self {
-        let mut busy =
-            vec![0_u64; topology.cpus.keys().next_back().map_or(0, |last| usize::from(*last) + 1)];
+impl SharedCores {
+    /// As CPUs are placed.
+    pub fn of(topology: &Topology) -> Self {
+        let mut cores: BTreeMap<&CpuPlace, Vec<u16>> = BTreeMap::new();
+        for (cpu, place) in &topology.cpus {
+            cores.entry(place).or_default().push(*cpu);
+        }
+        let cpus = topology.cpus.keys().next_back().map_or(0, |last| usize::from(*last) + 1);
+        let mut siblings = vec![Vec::new(); cpus];
+        for core in cores.values() {
+            for cpu in core {
+                let others = core.iter().filter(|sibling| *sibling != cpu);
+                siblings[usize::from(*cpu)] = others.copied().collect();
+            }
+        }
+        Self { siblings }
+    }
+
+    /// Who was beside whom in a window of this length, in which these ran.
+    pub(super) fn beside(&self, length: Nanoseconds, residency: &[Residency]) -> Beside {
+        let mut busy = vec![0_u64; self.siblings.len()];
         for row in residency.iter().filter(|row| row.thread != ThreadId::IDLE) {
             if let Some(sum) = busy.get_mut(usize::from(row.cpu)) {
                 *sum += row.oncpu.get();
             }
         }
-        Self { length, by_cpu: beside(&busy, topology) }
+        let busiest = |siblings: &Vec<u16>| {
+            let busy = siblings.iter().map(|sibling| busy[usize::from(*sibling)]);
+            busy.max().unwrap_or_default()
+        };
+        Beside { length, by_cpu: self.siblings.iter().map(busiest).collect() }
     }
+}
 
+impl Beside {
     /// Beside this CPU; nothing where its place is unknown.
     pub(super) fn on(&self, cpu: u16) -> Nanoseconds {
         let together = self.by_cpu.get(usize::from(cpu)).copied().unwrap_or_default();
         Nanoseconds::new(together.min(self.length.get()))
     }
-}
-
-/// For how long the busiest sibling of each CPU was busy, where `busy` says it of each.
-fn beside(busy: &[u64], topology: &Topology) -> Vec<u64> {
-    let mut cores: BTreeMap<&CpuPlace, Vec<usize>> = BTreeMap::new();
-    for (cpu, place) in &topology.cpus {
-        cores.entry(place).or_default().push(usize::from(*cpu));
-    }
-    let mut beside = vec![0; busy.len()];
-    for core in cores.values() {
-        for cpu in core {
-            let siblings = core.iter().filter(|sibling| *sibling != cpu);
-            beside[*cpu] = siblings.map(|sibling| busy[*sibling]).max().unwrap_or_default();
-        }
-    }
-    beside
 }
 
 impl FromStr for SmtFactor {
@@ -145,7 +158,8 @@ mod tests {
 
     fn weighed(factor: &str, rows: &[Residency]) -> Vec<u64> {
         let factor: SmtFactor = factor.parse().unwrap();
-        let rows = factor.weighed(Nanoseconds::from_millis(100), rows, &topology());
+        let rows =
+            factor.weighed(Nanoseconds::from_millis(100), rows, &SharedCores::of(&topology()));
         rows.iter().map(|row| row.oncpu.get() / 10_000).collect()
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::functions::Functions;
 use super::mixes::{Mix, Mixes};
 use super::programs::Programs;
-use crate::attribution::smt::Beside;
+use crate::attribution::SharedCores;
 use crate::model::{DomainId, EnergySample, Residency, StackSample, ThreadId, Topology, Window};
 
 /// The shortest stretch of an equation, in seconds. Counters move about once a millisecond, so what a
@@ -217,8 +217,8 @@ pub struct EquationGathering<'a> {
     programs: &'a Programs,
     functions: &'a Functions,
     mixes: Mixes,
-    /// Whether to look at siblings: what time beside them is worth is then found, too.
-    siblings: bool,
+    /// Who shares cores, where siblings are to be looked at: what time beside them is worth is then found, too.
+    cores: Option<SharedCores>,
     by_domain: BTreeMap<DomainId, Series>,
 }
 
@@ -226,14 +226,15 @@ impl<'a> EquationGathering<'a> {
     /// None yet.
     pub fn new(topology: &'a Topology, programs: &'a Programs, functions: &'a Functions) -> Self {
         let mixes = Mixes::default();
-        Self { topology, programs, functions, mixes, siblings: false, by_domain: BTreeMap::new() }
+        Self { topology, programs, functions, mixes, cores: None, by_domain: BTreeMap::new() }
     }
 
     /// Whoever runs, time is as it was recorded: what it is worth beside a busy sibling of its core is to be found, where
     /// there are any.
     #[must_use]
     pub fn with_siblings(self) -> Self {
-        Self { siblings: self.topology.has_siblings(), ..self }
+        let cores = self.topology.has_siblings().then(|| SharedCores::of(self.topology));
+        Self { cores, ..self }
     }
 
     /// Looks at the next window; `samples` are ascending by thread. A domain whose energy is unknown there
@@ -258,8 +259,8 @@ impl<'a> EquationGathering<'a> {
                 ..Equation::default()
             };
             let feeders = self.topology.feeders(sample.domain);
-            let beside =
-                self.siblings.then(|| Beside::of(window.length(), residency, self.topology));
+            let cores = self.cores.as_ref();
+            let beside = cores.map(|cores| cores.beside(window.length(), residency));
             let mut sampled: BTreeMap<ThreadId, f64> = BTreeMap::new();
             for row in residency.iter().filter(|row| feeders.contains(row.cpu)) {
                 let seconds = row.oncpu.seconds();

@@ -102,9 +102,8 @@ impl Divided<'_> {
 impl Model for InWindow<'_> {
     fn weights(&self, domain: DomainId, ran: &[Residency]) -> Vec<(ThreadId, u64)> {
         let fit = self.regression.fit(domain);
-        let topology = &self.regression.topology;
         let weighed = fit.and_then(|fit| fit.smt);
-        let weighed = weighed.map(|factor| factor.weighed(self.length, ran, topology));
+        let weighed = weighed.map(|smt| smt.weighed(self.length, ran, &self.regression.cores));
         let mut weights = TimeShare.weights(domain, weighed.as_deref().unwrap_or(ran));
         let Some(fit) = fit else { return weights };
         for (thread, weight) in &mut weights {

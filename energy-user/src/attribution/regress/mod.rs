@@ -34,8 +34,8 @@ mod stated;
 
 use std::collections::BTreeMap;
 
-use super::Baselines;
-use crate::model::{DomainId, StackId, ThreadId, Topology};
+use super::{Baselines, SharedCores};
+use crate::model::{DomainId, StackId, ThreadId};
 use crate::units::Watts;
 use fit::Fit;
 
@@ -51,7 +51,7 @@ pub struct Regression {
     by_domain: BTreeMap<DomainId, Fit>,
     programs: Programs,
     functions: Functions,
-    topology: Topology,
+    cores: SharedCores,
 }
 
 /// What a regression says of one domain.
@@ -134,9 +134,8 @@ impl EquationGathering<'_> {
                 fits.insert(domain, fit);
             }
         }
-        let topology = topology.clone();
         let (programs, functions) = (programs.clone(), functions.clone());
-        Regression { by_domain: fits, programs, functions, topology }
+        Regression { by_domain: fits, programs, functions, cores: SharedCores::of(topology) }
     }
 }
 
