@@ -16,6 +16,7 @@ mod json;
 mod models;
 mod over_time;
 mod regression;
+mod regression_json;
 mod scale;
 mod summary;
 mod table;
