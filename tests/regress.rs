@@ -116,9 +116,9 @@ fn idle_power_that_nobody_knows_is_found_where_programs_come_and_go() {
 
 /// A machine of 20 W and 32 CPUs, on two of which one program computes all the time at 10 W each; beside it another of 30 W
 /// comes and goes on four.
-fn never_without(always: &str) -> InMemory {
+fn one_never_rests() -> InMemory {
     let mut recording = InMemory::new(32);
-    recording.thread(2, leader(200, 1, always)).thread(3, leader(300, 1, "comes and goes"));
+    recording.thread(2, leader(200, 1, "always")).thread(3, leader(300, 1, "comes and goes"));
     for window in 0..300_u64 {
         // From 4 s on it is away for two seconds of every six.
         let ran = if window % 60 < 40 { 20 + window % 7 * 10 } else { 0 };
@@ -133,7 +133,7 @@ fn never_without(always: &str) -> InMemory {
 #[test]
 fn what_ran_in_a_quiet_stretch_is_not_taken_for_idle_power() {
     // The lowest power seen is 40 W, in stretches in which 2 of 32 CPUs were busy: quiet, but not idle.
-    let recording = never_without("always");
+    let recording = one_never_rests();
     let by_time = analyze(&recording, &AnalyzeOptions::default()).unwrap();
     let seen = by_time.domains[&PACKAGE].baseline;
     assert!(matches!(seen, Baseline::LowestSeen { power, .. } if power == Watts::new(40.0)));

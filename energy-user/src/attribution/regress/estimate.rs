@@ -21,9 +21,6 @@ use super::{Crowding, Siblings};
 /// How often weights are found anew.
 const ROUNDS: usize = 6;
 
-/// The largest standard error of an idle power that the equations tell, as part of the mean power.
-pub(super) const SURE_OF_IDLE: f64 = 0.05;
-
 /// The least mean watts of a program with functions, as part of those of all, for the spread of its
 /// functions' watts to be in proportion to.
 const LEAST_RATE: f64 = 0.1;
@@ -218,9 +215,8 @@ impl Problem {
         let spread = expected.programs * scale.rate;
         // How far watts do not add up is in doubt: as far as is to be expected, and not as is likeliest. So are watts
         // where idle power can be told from them only by how alike they are.
-        let is_idle_told = told.idle <= SURE_OF_IDLE * scale.power;
-        let programs =
-            if self.with_idle && !is_idle_told { expected.programs } else { spreads.programs };
+        let told_by_likeness = self.with_idle && !told.idle;
+        let programs = if told_by_likeness { expected.programs } else { spreads.programs };
         let doubted = Spreads { misfit: expected.misfit, programs, ..spreads };
         let prior = problem.prior(&scale, doubted);
         let mut covariance = rows.covariance(&solution.doubted(&rows, &prior), &prior);

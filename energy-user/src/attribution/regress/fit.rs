@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::equations::{Equation, Series};
-use super::estimate::{COMMON, Estimate, FIRST, IDLE, Problem, SURE_OF_IDLE};
+use super::estimate::{COMMON, Estimate, FIRST, IDLE, Problem};
 use super::families::{Called, Families};
 use super::functions::Functions;
 use super::linear::Factor;
@@ -85,9 +85,8 @@ impl Fit {
             misfit: Entries::default(),
         };
         let mut estimate = problem.solve()?;
-        let power = problem.energy.iter().sum::<f64>() / problem.lasted.iter().sum::<f64>();
         let found_idle = problem.with_idle
-            && (estimate.told.idle <= SURE_OF_IDLE * power
+            && (estimate.told.idle
                 || ran_when_quiet(idle, cpus) * estimate.unknowns[COMMON] > estimate.idle_error());
         if problem.with_idle && !found_idle && known > 0.0 {
             // Where a quiet stretch was seen, in which little ran for how unsure the equations are, that is believed.
@@ -102,10 +101,8 @@ impl Fit {
             return None;
         }
         let facts = Facts { estimate: &estimate, columns: &columns, families: &families };
-        let found = |estimate: &Estimate| {
-            (Watts::new(estimate.unknowns[IDLE]), Watts::new(estimate.idle_error()))
-        };
-        let idle = found_idle.then(|| found(&estimate));
+        let deviation = facts.deviation(&[(IDLE, 1.0)]);
+        let idle = found_idle.then(|| (Watts::new(estimate.unknowns[IDLE]), deviation));
         let facts = RegressionFacts {
             equations: equations.len(),
             programs: facts.programs(programs, functions),

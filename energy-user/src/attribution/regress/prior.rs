@@ -35,6 +35,9 @@ const SPREADS: usize = 30;
 /// What is idle, as part of the mean power, before anything was seen, and how sure that is.
 const USUAL_IDLE: f64 = 0.4;
 
+/// The largest standard error of an idle power that the equations tell, as part of the mean power.
+const SURE_OF_IDLE: f64 = 0.05;
+
 /// Programs that ran for less than this part of the time of those that are not told apart, in all, are as those.
 const SMALL: f64 = 0.1;
 
@@ -148,7 +151,7 @@ fn by(Usual { spread: usual, doubts }: Usual, doubt: impl Fn(f64) -> f64) -> [f6
     for _ in 0..SPREADS {
         let unusual = (spread / usual).ln();
         let doubt = doubt(spread);
-        tried.push((spread, doubts.map(|usual| (unusual / usual).powi(2) + doubt)));
+        tried.push((spread, doubts.map(|sure| (unusual / sure).powi(2) + doubt)));
         spread *= SPREAD_STEP;
     }
     let mut likeliest = (f64::INFINITY, usual);
@@ -175,8 +178,8 @@ pub(super) struct Told {
     pub columns: Vec<f64>,
     /// The same of each family, and the mean of all.
     pub families: Vec<f64>,
-    /// The standard error of idle power, in watts.
-    pub idle: f64,
+    /// Whether they tell idle power.
+    pub idle: bool,
 }
 
 impl Problem {
@@ -257,7 +260,8 @@ impl Problem {
         let alone: Vec<(usize, f64)> = alone.map(|column| (column, ran(column))).collect();
         tell_together(&solution, of_programs, &alone, &mut columns);
         tell_small_with_large(alone, &mut columns);
-        Told { columns, families, idle: solution.variance(&[(IDLE, 1.0)]).max(0.0).sqrt() }
+        let of_idle = solution.variance(&[(IDLE, 1.0)]).max(0.0).sqrt();
+        Told { columns, families, idle: of_idle <= SURE_OF_IDLE * scale.power }
     }
 }
 
